@@ -143,6 +143,7 @@ const refusals: { title: string; text: string; reason: string }[] = [
   { title: 'a secret without environment', text: checked(`kws_${id}_${random}`), reason: 'malformed' },
   { title: 'an id that is one digit short', text: checked(`kws_live_${id.slice(1)}_${random}`), reason: 'malformed' },
   { title: 'a separator at the wrong place', text: checked(`kws_live_${id.slice(1)}_0${random}`), reason: 'malformed' },
+  { title: 'a digit in the place of a separator', text: checked(`kws_live_${id}0${random}`), reason: 'malformed' },
   { title: 'a random part that is one digit long', text: checked(`kws_live_${id}_${random}0`), reason: 'malformed' },
   { title: 'a hyphen in the id', text: checked(`kws_live_-${id.slice(1)}_${random}`), reason: 'malformed' },
   { title: 'a separator in the random part', text: checked(`kws_live_${id}__${random.slice(1)}`), reason: 'malformed' },

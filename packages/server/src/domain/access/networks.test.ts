@@ -1,6 +1,6 @@
 /** Networks read in one spelling only, addresses in every form of the same one, and clients counted from the right. */
 import assert from 'node:assert/strict'
-import { BlockList } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
@@ -137,13 +137,56 @@ const addresses: [text: string, canonical: string | undefined][] = [
   ['::ffff:10.1.2.03', undefined],
   ['[::1]', undefined],
   ['unknown', undefined],
+  [':::', undefined],
+  [':1:2:3:4:5:6:7', undefined],
+  ['1:2:3:4:5:6:7', undefined],
+  ['1:2:3:4:5:6:7:8:9', undefined],
+  ['1:2:3:4::5:6:7:8', undefined],
+  ['1:2:3:4:5:6:7::', '1:2:3:4:5:6:7:0'],
+  ['1.2.3.4::', undefined],
+  ['::1.2.3.4:5', undefined],
+  [':'.repeat(10_000_000), undefined],
 ]
 for (const [text, canonical] of addresses) {
-  test(`address ${JSON.stringify(text)}: ${canonical ?? 'none'}`, () => {
+  test(`address ${JSON.stringify(text.slice(0, 40))}: ${canonical ?? 'none'}`, () => {
     const address = parseAddress(text)
     assert.equal(address && formatAddress(address), canonical)
   })
 }
+
+test('a text without a zone is an address exactly when Node says so', () => {
+  const piece = fc.constantFrom(
+    ':',
+    ':',
+    '::',
+    '.',
+    '0',
+    '1',
+    '10',
+    '010',
+    '255',
+    '256',
+    'ffff',
+    'FfFf',
+    'g',
+    '12345',
+    '1.2.3.4',
+    ' ',
+  )
+  const groups = fc.array(fc.constantFrom('0', '1', 'ab', 'ffff', '', '1.2.3.4'), { maxLength: 10 })
+  const texts = fc.oneof(
+    fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('')),
+    groups.map((parts) => parts.join(':')),
+    fc.array(fc.constantFrom('0', '9', '99', '255', '256', '00', ''), { maxLength: 5 }).map((parts) => parts.join('.')),
+  )
+  fc.assert(
+    fc.property(texts, (text) => {
+      const address = parseAddress(text)
+      assert.equal(address !== undefined, isIP(text) !== 0, text)
+    }),
+    { numRuns: 5000 },
+  )
+})
 
 test('the canonical text of an address reads back as the same address', () => {
   fc.assert(
