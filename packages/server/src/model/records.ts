@@ -36,7 +36,11 @@ export interface Quota {
 
 export interface Credits {
   readonly remaining: number | null
-  readonly refill: { readonly amount: number; readonly every: 'hour' | 'day' | 'week' | 'month'; readonly time_zone: string } | null
+  readonly refill: {
+    readonly amount: number
+    readonly every: 'hour' | 'day' | 'week' | 'month'
+    readonly time_zone: string
+  } | null
 }
 
 export interface Networks {
@@ -176,4 +180,10 @@ export interface Records {
   readonly operators: OperatorRecord
 }
 export type RecordKind = keyof Records
-export const recordKinds = ['tenants', 'apis', 'consumers', 'keys', 'operators'] as const satisfies readonly RecordKind[]
+export const recordKinds = [
+  'tenants',
+  'apis',
+  'consumers',
+  'keys',
+  'operators',
+] as const satisfies readonly RecordKind[]

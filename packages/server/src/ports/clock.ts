@@ -8,7 +8,7 @@ export interface Clock {
   now(): Instant
   /** Milliseconds since an arbitrary start, fractional. Never runs backwards. */
   monotonic(): number
-  /** Resolves after that many milliseconds, or at once when the signal is aborted. Keeps no process alive. */
+  /** Resolves after that many milliseconds, or at once when the signal is aborted. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
   /** Calls `task` every so many milliseconds until the returned function is called. Keeps no process alive. */
   every(milliseconds: number, task: () => void): () => void

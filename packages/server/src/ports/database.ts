@@ -116,9 +116,16 @@ export interface Database {
   record(kind: RecordKind, id: string): Promise<StoredRow | undefined>
   records(kind: RecordKind, ids: readonly string[]): Promise<readonly StoredRow[]>
   list(kind: RecordKind, tenant: TenantId, query: ListQuery): Promise<readonly StoredRow[]>
-  count(kind: RecordKind, tenant: TenantId, columns: Values, facets: readonly { readonly name: string; readonly value: string }[]): Promise<number>
+  count(
+    kind: RecordKind,
+    tenant: TenantId,
+    columns: Values,
+    facets: readonly { readonly name: string; readonly value: string }[],
+  ): Promise<number>
   /** The id that a name stands for within a tenant: an api's identifier, a consumer's external id, an imported client_id. */
   named(tenant: string, kind: string, name: string): Promise<string | undefined>
+  /** As `named`, for the first of several names that stands for anything. */
+  namedAny(tenant: string, kind: string, names: readonly string[]): Promise<string | undefined>
 
   heads(): Promise<ReadonlyMap<TenantId, Head>>
   entries(tenant: TenantId, afterSeq: Seq, limit: number): Promise<readonly StoredEntry[]>

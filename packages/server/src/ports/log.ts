@@ -9,12 +9,22 @@ export interface LogEvents {
   'tls.reloaded': Record<never, never>
   'tls.reload_failed': { readonly reason: string }
   'request.failed': { readonly request_id: string; readonly route: string; readonly error: string }
-  'request.refused': { readonly request_id: string; readonly route: string; readonly status: number; readonly note: string }
+  'request.refused': {
+    readonly request_id: string
+    readonly route: string
+    readonly status: number
+    readonly note: string
+  }
   'authentication.throttled': { readonly source: string }
   'database.lost': { readonly reason: string }
   'database.back': Record<never, never>
   'feed.behind': { readonly tenant: string; readonly age_ms: number }
-  'integrity.violated': { readonly tenant: string; readonly table: string; readonly id: string; readonly reason: string }
+  'integrity.violated': {
+    readonly tenant: string
+    readonly table: string
+    readonly id: string
+    readonly reason: string
+  }
   'journal.checkpointed': { readonly tenant: string; readonly size: number }
   'kek.not_opening': { readonly tenant: string }
   'sweep.finished': { readonly tenants: number; readonly entries: number }

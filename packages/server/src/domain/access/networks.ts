@@ -222,3 +222,16 @@ function withoutPort(entry: string): string {
   const parts = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?$/.exec(entry)
   return parts?.[1] ?? parts?.[2] ?? entry
 }
+
+/**
+ * Whether kept lists permit an address, where an empty `in` confines to nothing. Without an address that can be read, any confinement refuses; so
+ * do lists that cannot be read.
+ */
+export function permits(
+  lists: { readonly in: readonly string[]; readonly not_in: readonly string[] },
+  source: string | undefined,
+): boolean {
+  const networks = parseNetworks(lists.in.length === 0 ? { not_in: lists.not_in } : lists)
+  if ('reason' in networks) return false
+  return allows(networks, source === undefined ? undefined : parseAddress(source))
+}

@@ -49,6 +49,13 @@ export function columnsOf<Kind extends RecordKind>(kind: Kind, record: Records[K
   return columns[kind](record)
 }
 
+/** Marks keys that hold a slow hash. No name of meta, which all begin with `meta.`. */
+export const slowFacet: Facet = { name: 'slow', value: 'yes' }
+
+function holdsSlowHash(key: Records['keys']): boolean {
+  return key.versions.some((version) => version.kind === 'bcrypt' || version.kind === 'argon2id')
+}
+
 function metaFacets(meta: Meta): Facet[] {
   return Object.entries(meta).map(([name, value]) => ({ name: `meta.${name}`, value: String(value) }))
 }
@@ -57,7 +64,12 @@ const facets: { readonly [Kind in RecordKind]: (record: Records[Kind]) => Facet[
   tenants: () => [],
   apis: (api) => metaFacets(api.meta),
   consumers: (consumer) => metaFacets(consumer.meta),
-  keys: (key) => [...metaFacets(key.meta), ...key.grants.map((grant) => ({ name: 'api', value: grant.api }))],
+  // A revoked key holds no api any longer: what keeps an api from being deleted is exactly what has this facet.
+  keys: (key) => [
+    ...metaFacets(key.meta),
+    ...(holdsSlowHash(key) ? [slowFacet] : []),
+    ...(key.state === 'revoked' ? [] : key.grants.map((grant) => ({ name: 'api', value: grant.api }))),
+  ],
   operators: () => [],
 }
 

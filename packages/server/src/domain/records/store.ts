@@ -35,6 +35,7 @@ export class Store {
   readonly #cache = new Map<RecordKind, Map<string, Loaded<RecordKind>>>()
   readonly #loading = new Map<string, Set<{ stale: boolean }>>()
   readonly #seen = new Map<string, { readonly seq: Seq; readonly tick: number }>()
+  readonly #apiIds = new Map<string, string>()
   #tick = 0
 
   constructor(deps: StoreDeps) {
@@ -44,6 +45,13 @@ export class Store {
   /** A record that is in memory already: no waiting on the hot path. */
   known<Kind extends RecordKind>(kind: Kind, id: string): Loaded<Kind> | undefined {
     return this.#cache.get(kind)?.get(id) as Loaded<Kind> | undefined
+  }
+
+  /** An api that is in memory already, by its id or its identifier. */
+  knownApi(tenant: TenantId, idOrIdentifier: string): Loaded<'apis'> | undefined {
+    const id = this.#apiIds.get(`${tenant} ${idOrIdentifier}`) ?? idOrIdentifier
+    const api = this.known('apis', id)
+    return api?.tenant === tenant ? api : undefined
   }
 
   /** A record of any tenant, or `undefined` where there is none. Throws a Fault where its row is not believed. */
@@ -149,6 +157,12 @@ export class Store {
       if (oldest !== undefined) cache.delete(oldest)
     }
     cache.set(id, loaded as Loaded<RecordKind>)
+    if (kind === 'apis') {
+      // Identifiers never change and never pass to another api while this one is in the cache.
+      if (this.#apiIds.size >= 2 * cachedMax.apis) this.#apiIds.clear()
+      const { identifier } = (loaded as Loaded<'apis'>).record
+      this.#apiIds.set(`${loaded.tenant} ${identifier}`, id)
+    }
   }
 
   #see(place: string, revision: Seq): void {
