@@ -1,0 +1,77 @@
+/**
+ * `/v1/verify` and `/v1/verify/batch`: is this caller allowed?
+ */
+import { type Static, Type } from 'typebox'
+import { decide, decideAll, presentDecision } from '../../domain/verify/answer.ts'
+import { codes, type Decision, type VerifyRequest } from '../../domain/verify/decision.ts'
+import { credentialLengthMax } from '../../domain/verify/prove.ts'
+import { type Endpoint, endpoint, type Reply } from '../endpoint.ts'
+import { present } from '../read.ts'
+import { AsOf, Environment, ScopeName, Shape } from '../schemas.ts'
+import { invalidField } from '../../model/fault.ts'
+import { parseAddress } from '../../domain/access/networks.ts'
+
+const verifiers = ['owner', 'admin', 'issuer', 'verifier'] as const
+
+export const VerifyBody = Shape({
+  credential: Type.String({ maxLength: credentialLengthMax }),
+  api: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+  scopes: Type.Optional(Type.Array(ScopeName, { maxItems: 200 })),
+  scopes_any: Type.Optional(Type.Array(ScopeName, { maxItems: 200 })),
+  environment: Type.Optional(Environment),
+  ip: Type.Optional(Type.String({ minLength: 2, maxLength: 45 })),
+  user_agent: Type.Optional(Type.String({ maxLength: 1_000 })),
+  request_id: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  cost: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000 })),
+  min_seq: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
+  explain: Type.Optional(Type.Boolean()),
+})
+
+export const itemsMax = 1_000
+
+const Verdict = Type.Object(
+  { valid: Type.Boolean(), code: Type.Enum([...codes]), as_of: AsOf },
+  { description: 'The verdict. Whoever has not proven possession learns `unknown` and nothing else.' },
+)
+
+/** A request as the domain takes it. */
+export function readVerify(body: Static<typeof VerifyBody>, pointer = ''): VerifyRequest {
+  const { credential, api, scopes, scopes_any, environment, ip, min_seq, explain } = body
+  if (ip !== undefined && parseAddress(ip) === undefined) throw invalidField(`${pointer}/ip`, 'This is no IP address.')
+  return { credential, ...present({ api, scopes, scopes_any, environment, ip, min_seq, explain }) }
+}
+
+/** The verdict comes with 200; only what the node cannot know comes with 503. */
+export function verdictReply(decision: Decision): Reply {
+  const stale = decision.code === 'stale'
+  return { status: stale ? 503 : 200, body: presentDecision(decision), headers: stale ? { 'retry-after': '1' } : {} }
+}
+
+export const verifyEndpoints: readonly Endpoint[] = [
+  endpoint({
+    method: 'POST',
+    path: '/v1/verify',
+    tag: 'Verify',
+    summary: 'Verify a credential',
+    description:
+      'The verdict is in the body and comes with 200; 4xx means that the verifier itself erred; 503 with the code `stale` means that this node cannot know. Order: possession, state, validity, binding, use, environment, audience, network, scope, charge. `explain: true` reports every step.',
+    roles: verifiers,
+    body: VerifyBody,
+    answers: { 200: Verdict, 503: Verdict },
+    handle: async ({ authority, caller, body }) => verdictReply(await decide(authority.verify, caller, readVerify(body))),
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/v1/verify/batch',
+    tag: 'Verify',
+    summary: 'Verify up to 1,000 credentials, answered in order',
+    roles: verifiers,
+    body: Shape({ items: Type.Array(VerifyBody, { maxItems: itemsMax }) }),
+    answers: { 200: Type.Object({ results: Type.Array(Verdict) }) },
+    handle: async ({ authority, caller, body }) => {
+      const requests = body.items.map((item, index) => readVerify(item, `/items/${index}`))
+      const decisions = await decideAll(authority.verify, caller, requests)
+      return { status: 200, body: { results: decisions.map(presentDecision) } }
+    },
+  }),
+]
