@@ -3,9 +3,11 @@
  *
  * Contract, which `database.contract.ts` runs on every implementation:
  * - `transact` holds the named tenants' heads (created where absent) from before `build` runs until the commit, so that the changes of a tenant happen
- *   one after another, over all processes. `build` is synchronous and may be called again after a lost connection before the commit was sent.
+ *   one after another, over all processes. `build` is synchronous and may be called again, with newer heads, as long as the commit was not sent: after a
+ *   lost connection, or because a change before it in the same group was refused. It sees the heads of the changes before it in the group.
  * - Everything that `build` answers is written, or nothing. When `transact` resolves with `committed`, it is durable.
- * - A write whose condition does not hold undoes all of them and answers `refused` with that write's index.
+ * - A write whose condition does not hold undoes all of them and answers `refused` with that write's index. In conditions null equals null.
+ * - What `build` throws rejects its own call alone, as does a write that the schema does not admit.
  * - A commit with an unknown outcome (the connection broke after it was sent) throws `DatabaseLost`, as does an unreachable database.
  * - Reads see everything committed before they began. Texts compare by bytes. Lists come in ascending order of their cursor.
  */
@@ -124,7 +126,7 @@ export interface Database {
   ): Promise<number>
   /** The id that a name stands for within a tenant: an api's identifier, a consumer's external id, an imported client_id. */
   named(tenant: string, kind: string, name: string): Promise<string | undefined>
-  /** As `named`, for the first of several names that stands for anything. */
+  /** As `named`, for the first of the names, in their order, that stands for anything. */
   namedAny(tenant: string, kind: string, names: readonly string[]): Promise<string | undefined>
 
   heads(): Promise<ReadonlyMap<TenantId, Head>>

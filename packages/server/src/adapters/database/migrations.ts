@@ -7,7 +7,7 @@ import { type Columns, type Schema, type Table, tables } from './schema.ts'
 
 export type Dialect = 'sqlite' | 'postgres'
 
-interface Migration {
+export interface Migration {
   readonly name: string
   /** The statements, in order. */
   statements(db: Kysely<Schema>, dialect: Dialect): readonly CompiledQuery[]
@@ -58,26 +58,30 @@ export class NewerDatabase extends Error {
   override readonly name = 'NewerDatabase'
 }
 
-/** Brings the database up to date; the names of what was done. */
+/** The database lacks a migration and may not be written to. */
+export class OlderDatabase extends Error {
+  override readonly name = 'OlderDatabase'
+}
+
+/** Brings the database up to date; the names of what was done. Safe to run in several processes at once, and again after it was cut short. */
 export async function migrate(
   connection: MigrationConnection,
   db: Kysely<Schema>,
   dialect: Dialect,
   now: number,
+  list: readonly Migration[] = migrations,
 ): Promise<readonly string[]> {
-  await connection
-    .run('create table if not exists migrations (name text primary key, at bigint not null)', [])
-    .catch(() => undefined)
+  if ((await missing(connection, list)).length === 0) return []
+  await makeTable(connection)
   const applied: string[] = []
-  for (const migration of migrations) {
+  for (const migration of list) {
     await connection.begin()
     try {
-      const done = await doneMigrations(connection)
-      if (!done.has(migration.name)) {
-        for (const statement of migration.statements(db, dialect))
-          await connection.run(statement.sql, statement.parameters)
-        const parameters = dialect === 'sqlite' ? '(?, ?)' : '($1, $2)'
-        await connection.run(`insert into migrations (name, at) values ${parameters}`, [migration.name, now])
+      if ((await missing(connection, list)).includes(migration.name)) {
+        for (const { sql: text, parameters } of migration.statements(db, dialect))
+          await connection.run(text, parameters)
+        const values = dialect === 'sqlite' ? '(?, ?)' : '($1, $2)'
+        await connection.run(`insert into migrations (name, at) values ${values}`, [migration.name, now])
         applied.push(migration.name)
       }
       await connection.run('commit', [])
@@ -89,14 +93,41 @@ export async function migrate(
   return applied
 }
 
-async function doneMigrations(connection: MigrationConnection): Promise<ReadonlySet<string>> {
-  const rows = await connection.run('select name from migrations', [])
-  const names = new Set(rows.map((row) => String(row['name'])))
-  const known = new Set(migrations.map((migration) => migration.name))
-  if ([...names].some((name) => !known.has(name))) {
+/** Throws where this release cannot read the database as it is. */
+export async function assertMigrated(connection: Pick<MigrationConnection, 'run'>): Promise<void> {
+  if ((await missing(connection, migrations)).length === 0) return
+  throw new OlderDatabase('This database lacks the migrations of this release. Run keywright migrate.')
+}
+
+async function makeTable(connection: MigrationConnection): Promise<void> {
+  const make = () =>
+    connection.run('create table if not exists migrations (name text primary key, at bigint not null)', [])
+  // Two processes that make it at once collide in PostgreSQL's catalogue; the second finds it there.
+  await make().catch(make)
+}
+
+/** The names of migrations that were not run yet. A database without any is a new one. */
+async function missing(
+  connection: Pick<MigrationConnection, 'run'>,
+  list: readonly Migration[],
+): Promise<readonly string[]> {
+  const rows = await connection.run('select name from migrations', []).catch((error: unknown) => {
+    if (isNoSuchTable(error)) return []
+    throw error
+  })
+  const done = new Set(rows.map((row) => String(row['name'])))
+  const known = new Set(list.map(({ name }) => name))
+  if ([...done].some((name) => !known.has(name))) {
     throw new NewerDatabase(
       'This database was written by a newer release of Keywright. Start that release, or restore a backup made before it.',
     )
   }
-  return names
+  return [...known].filter((name) => !done.has(name))
+}
+
+/** PostgreSQL's undefined_table, or SQLite's message for it, which has no code of its own. */
+function isNoSuchTable(error: unknown): boolean {
+  return (
+    error instanceof Error && (('code' in error && error.code === '42P01') || error.message.startsWith('no such table'))
+  )
 }

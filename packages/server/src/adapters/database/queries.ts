@@ -7,13 +7,14 @@ import {
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
+  type RawBuilder,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
   sql,
 } from 'kysely'
 import type { RecordKind } from '../../model/records.ts'
-import type { ListQuery, Values, Write } from '../../ports/database.ts'
+import type { ListQuery, Value, Values, Write } from '../../ports/database.ts'
 import type { Dialect } from './migrations.ts'
 import { indexColumns, recordColumns, type Schema, targetPrefixes } from './schema.ts'
 
@@ -70,30 +71,22 @@ export class Queries {
   write(write: Write): CheckedQuery {
     switch (write.kind) {
       case 'insert': {
-        const columns = Object.keys(write.values)
-        const text = this.#shape(`insert ${write.table} ${columns}`, () =>
-          this.#db.insertInto(write.table).values(blank(columns)).compile(),
-        )
-        return { sql: text, parameters: Object.values(write.values), expect: 'free_key' }
+        return { ...this.insert(write.table, Object.keys(write.values), [write.values]), expect: 'free_key' }
       }
       case 'update': {
         const set = Object.keys(write.set)
-        const where = Object.keys(write.where)
-        const text = this.#shape(`update ${write.table} ${set} ${where}`, () =>
-          this.#db.updateTable(write.table).set(blank(set)).where(equals(where)).compile(),
+        const { shape, matches, parameters } = conditionOf(write.where)
+        const text = this.#shape(`update ${write.table} ${set} ${shape}`, () =>
+          this.#db.updateTable(write.table).set(blank(set)).where(matches()).compile(),
         )
-        return {
-          sql: text,
-          parameters: [...Object.values(write.set), ...Object.values(write.where)],
-          expect: 'one_changed',
-        }
+        return { sql: text, parameters: [...Object.values(write.set), ...parameters], expect: 'one_changed' }
       }
       case 'delete': {
-        const where = Object.keys(write.where)
-        const text = this.#shape(`delete ${write.table} ${where}`, () =>
-          this.#db.deleteFrom(write.table).where(equals(where)).compile(),
+        const { shape, matches, parameters } = conditionOf(write.where)
+        const text = this.#shape(`delete ${write.table} ${shape}`, () =>
+          this.#db.deleteFrom(write.table).where(matches()).compile(),
         )
-        return { sql: text, parameters: Object.values(write.where), expect: 'anything' }
+        return { sql: text, parameters, expect: 'anything' }
       }
       case 'require':
         return { ...this.#exists(write.table, write.where), expect: 'some_row' }
@@ -104,20 +97,31 @@ export class Queries {
     }
   }
 
-  #exists(table: string, where: Values): Query {
-    const columns = Object.keys(where)
-    const text = this.#shape(`exists ${table} ${columns}`, () =>
-      this.#db.selectFrom(table).select(sql<number>`1`.as('one')).where(equals(columns)).limit(sql.lit(1)).compile(),
+  /** One statement for several rows of the same columns in the same order. */
+  insert(table: string, columns: readonly string[], rows: readonly Values[]): Query {
+    const text = this.#shape(`insert ${table} ${columns} ${rows.length}`, () =>
+      this.#db
+        .insertInto(table)
+        .values(rows.map(() => blank(columns)))
+        .compile(),
     )
-    return { sql: text, parameters: Object.values(where) }
+    return { sql: text, parameters: rows.flatMap((row) => Object.values(row)) }
+  }
+
+  #exists(table: string, where: Values): Query {
+    const { shape, matches, parameters } = conditionOf(where)
+    const text = this.#shape(`exists ${table} ${shape}`, () =>
+      this.#db.selectFrom(table).select(sql<number>`1`.as('one')).where(matches()).limit(sql.lit(1)).compile(),
+    )
+    return { sql: text, parameters }
   }
 
   #count(table: string, where: Values): Query {
-    const columns = Object.keys(where)
-    const text = this.#shape(`count ${table} ${columns}`, () =>
-      this.#db.selectFrom(table).select(sql<number>`count(*)`.as('count')).where(equals(columns)).compile(),
+    const { shape, matches, parameters } = conditionOf(where)
+    const text = this.#shape(`count ${table} ${shape}`, () =>
+      this.#db.selectFrom(table).select(sql<number>`count(*)`.as('count')).where(matches()).compile(),
     )
-    return { sql: text, parameters: Object.values(where) }
+    return { sql: text, parameters }
   }
 
   #record(kind: RecordKind) {
@@ -148,31 +152,30 @@ export class Queries {
   }
 
   list(kind: RecordKind, tenant: string, query: ListQuery): Query {
-    const columns = Object.keys(query.columns)
-    const text = this.#shape(`list ${kind} ${columns} ${query.facets.length}`, () => {
-      let select = this.#record(kind).where('r.tenant', '=', '').where('r.created_seq', '>', 0)
-      for (const column of columns) select = select.where(`r.${column}`, '=', '')
+    const { shape, matches, parameters } = conditionOf(query.columns, 'r.')
+    const text = this.#shape(`list ${kind} ${shape} ${query.facets.length}`, () => {
+      let select = this.#record(kind).where('r.tenant', '=', '').where('r.created_seq', '>', 0).where(matches())
       for (const _facet of query.facets) select = select.where(hasFacet(this.#db, kind))
       return select.orderBy('r.created_seq').limit(1).compile()
     })
     const facets = query.facets.flatMap(({ name, value }) => [name, value])
-    return { sql: text, parameters: [tenant, query.afterSeq, ...Object.values(query.columns), ...facets, query.limit] }
+    return { sql: text, parameters: [tenant, query.afterSeq, ...parameters, ...facets, query.limit] }
   }
 
   count(kind: RecordKind, tenant: string, columns: Values, facets: ListQuery['facets']): Query {
-    const names = Object.keys(columns)
-    const text = this.#shape(`count records ${kind} ${names} ${facets.length}`, () => {
+    const { shape, matches, parameters } = conditionOf(columns, 'r.')
+    const text = this.#shape(`count records ${kind} ${shape} ${facets.length}`, () => {
       let select = this.#db
         .selectFrom(`${kind} as r`)
         .select(sql<number>`count(*)`.as('count'))
         .where('r.tenant', '=', '')
-      for (const column of names) select = select.where(`r.${column}`, '=', '')
+        .where(matches())
       for (const _facet of facets) select = select.where(hasFacet(this.#db, kind))
       return select.compile()
     })
     return {
       sql: text,
-      parameters: [tenant, ...Object.values(columns), ...facets.flatMap(({ name, value }) => [name, value])],
+      parameters: [tenant, ...parameters, ...facets.flatMap(({ name, value }) => [name, value])],
     }
   }
 
@@ -180,11 +183,10 @@ export class Queries {
     const text = this.#shape(`named ${names.length}`, () =>
       this.#db
         .selectFrom('names')
-        .select('id')
+        .select(['name', 'id'])
         .where('tenant', '=', '')
         .where('kind', '=', '')
         .where('name', 'in', [...names])
-        .orderBy('name')
         .compile(),
     )
     return { sql: text, parameters: [tenant, kind, ...names] }
@@ -192,7 +194,7 @@ export class Queries {
 
   heads(): Query {
     const text = this.#shape('heads', () =>
-      this.#db.selectFrom('heads').select(['tenant', 'seq', 'hash', 'seals']).compile(),
+      this.#db.selectFrom('heads').select(['tenant', 'seq', 'hash', 'seals']).where('seq', '>', sql.lit(0)).compile(),
     )
     return { sql: text, parameters: [] }
   }
@@ -232,9 +234,9 @@ export class Queries {
     return { sql: text, parameters: [scope] }
   }
 
-  forgetReplays(now: number): Query {
+  forgetReplays(now: number): CheckedQuery {
     const text = this.#shape('forget', () => this.#db.deleteFrom('replays').where('expires_at', '<', 0).compile())
-    return { sql: text, parameters: [now] }
+    return { sql: text, parameters: [now], expect: 'anything' }
   }
 
   latestCheckpoint(tenant: string): Query {
@@ -255,7 +257,7 @@ export class Queries {
       this.#db
         .updateTable('heads')
         .set(blank(['seq', 'hash', 'seals']))
-        .where(equals(['tenant']))
+        .where('tenant', '=', '')
         .compile(),
     )
     return { sql: text, parameters: [head.seq, head.hash, head.seals, tenant], expect: 'one_changed' }
@@ -300,11 +302,26 @@ function blank(columns: readonly string[]): Record<string, string> {
   return Object.fromEntries(columns.map((column) => [column, '']))
 }
 
-function equals(columns: readonly string[]) {
-  return sql<boolean>`${sql.join(
-    columns.map((column) => sql`${sql.ref(column)} = ${''}`),
-    sql` and `,
-  )}`
+interface Condition {
+  /** Tells conditions of different text apart. */
+  readonly shape: string
+  readonly parameters: readonly Value[]
+  matches(): RawBuilder<boolean>
+}
+
+/** All columns equal, where null equals null. No column at all matches every row. */
+function conditionOf(where: Values, prefix = ''): Condition {
+  const columns = Object.entries(where)
+  return {
+    shape: columns.map(([column, value]) => (value === null ? `${column}?` : column)).join(),
+    parameters: columns.flatMap(([, value]) => (value === null ? [] : [value])),
+    matches: () => {
+      const parts = columns.map(([column, value]) =>
+        value === null ? sql`${sql.ref(prefix + column)} is null` : sql`${sql.ref(prefix + column)} = ${''}`,
+      )
+      return parts.length === 0 ? sql<boolean>`1 = 1` : sql<boolean>`${sql.join(parts, sql` and `)}`
+    },
+  }
 }
 
 function hasFacet(db: Kysely<Schema>, kind: RecordKind) {

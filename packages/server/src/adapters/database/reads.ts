@@ -27,6 +27,12 @@ const idsPerQuery = 100
 
 export function readsOf(queries: Queries, all: (query: Query) => Promise<readonly ResultRow[]>): Reads {
   const first = async (query: Query): Promise<ResultRow | undefined> => (await all(query))[0]
+  const firstNamed = async (tenant: string, kind: string, names: readonly string[]): Promise<string | undefined> => {
+    if (names.length === 0) return undefined
+    const found = new Map((await all(queries.named(tenant, kind, names))).map((row) => [row['name'], row['id']]))
+    const name = names.find((wanted) => found.has(wanted))
+    return name === undefined ? undefined : String(found.get(name))
+  }
   return {
     record: async (kind, id) => {
       const row = await first(queries.record(kind, id))
@@ -42,8 +48,8 @@ export function readsOf(queries: Queries, all: (query: Query) => Promise<readonl
     list: async (kind, tenant, query) => (await all(queries.list(kind, tenant, query))).map((row) => toRow(kind, row)),
     count: async (kind, tenant, columns, facets) =>
       Number((await first(queries.count(kind, tenant, columns, facets)))?.['count'] ?? 0),
-    named: async (tenant, kind, name) => idOf(await first(queries.named(tenant, kind, [name]))),
-    namedAny: async (tenant, kind, names) => idOf(await first(queries.named(tenant, kind, names))),
+    named: async (tenant, kind, name) => await firstNamed(tenant, kind, [name]),
+    namedAny: firstNamed,
     heads: async () => new Map((await all(queries.heads())).map(toHead)),
     entries: async (tenant: TenantId, afterSeq, limit) =>
       (await all(queries.entries(tenant, afterSeq, limit))).map(toEntry),
@@ -59,8 +65,4 @@ export function readsOf(queries: Queries, all: (query: Query) => Promise<readonl
       return row === undefined ? undefined : toCheckpoint(row)
     },
   }
-}
-
-function idOf(row: ResultRow | undefined): string | undefined {
-  return row === undefined ? undefined : String(row['id'])
 }

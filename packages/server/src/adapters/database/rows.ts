@@ -24,7 +24,7 @@ function numberOf(row: ResultRow, column: string): number {
   return Number(row[column])
 }
 
-function valueOf(row: ResultRow, column: string): Value {
+function scalarOf(row: ResultRow, column: string): Value {
   const value = row[column]
   return typeof value === 'string' || typeof value === 'number' ? value : null
 }
@@ -38,7 +38,7 @@ export function toRow(kind: RecordKind, row: ResultRow): StoredRow {
     body: textOf(row, 'body'),
     mac: textOf(row, 'mac'),
     created_seq: numberOf(row, 'created_seq'),
-    columns: Object.fromEntries(Object.keys(indexColumns[kind]).map((column) => [column, valueOf(row, column)])),
+    columns: Object.fromEntries(Object.keys(indexColumns[kind]).map((column) => [column, scalarOf(row, column)])),
     lastSeq: numberOf(row, 'last_seq'),
   }
 }

@@ -5,8 +5,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { genesisHash } from '../../model/journal.ts'
 import { Queries } from './queries.ts'
-import { errcodeOf, primaryOf, SqliteConnection, sqliteConstraint } from './sqlite-connection.ts'
-import type { FromWriter, ToWriter, WireWrite } from './sqlite-protocol.ts'
+import { errcodeOf, isStatementsFault, isTaken, messageOf, SqliteConnection } from './sqlite-connection.ts'
+import type { FromWriter, ToWriter, Undone, WireHead, WireWrite } from './sqlite-protocol.ts'
 
 const port = parentPort
 if (port === null) throw new Error('broken invariant: the writer runs as a worker thread')
@@ -14,59 +14,64 @@ if (port === null) throw new Error('broken invariant: the writer runs as a worke
 // The main thread opened and migrated this file before it started us.
 const connection = new SqliteConnection((workerData as { readonly path: string }).path)
 const queries = new Queries('sqlite')
+const statements: string[] = []
 let inTransaction = false
 
-function answer(message: FromWriter): void {
-  port?.postMessage(message)
-}
-
-function begin(tenants: readonly string[]): void {
+function begin(tenants: readonly string[]): FromWriter {
   connection.exec('begin immediate')
   inTransaction = true
-  const heads = tenants.map((tenant) => {
+  const heads = tenants.map((tenant): WireHead => {
     const make = queries.makeHead(tenant, genesisHash)
     connection.run(make.sql, make.parameters)
     const hold = queries.holdHead(tenant)
     const [row] = connection.all(hold.sql, hold.parameters)
-    return { tenant, seq: Number(row?.['seq']), hash: String(row?.['hash']), seals: Number(row?.['seals']) }
+    return [tenant, Number(row?.['seq']), String(row?.['hash']), Number(row?.['seals'])]
   })
-  answer({ kind: 'began', heads })
+  return { kind: 'began', heads }
 }
 
-function write(jobs: readonly (readonly WireWrite[])[]): void {
+function write(jobs: readonly (readonly WireWrite[])[]): FromWriter {
   let written = 0
-  let refused: number | undefined
+  let undone: Undone | undefined
   for (const job of jobs) {
     connection.exec('savepoint job')
-    refused = firstRefused(job)
-    if (refused !== undefined) connection.exec('rollback to job')
+    undone = whyUndone(job)
+    if (undone !== undefined) connection.exec('rollback to job')
     connection.exec('release job')
-    if (refused !== undefined) break
+    if (undone !== undefined) break
     written += 1
   }
-  connection.exec('commit')
+  connection.exec(written === 0 ? 'rollback' : 'commit')
   inTransaction = false
-  answer({ kind: 'committed', jobs: written, refused })
+  return { kind: 'committed', jobs: written, undone }
 }
 
-/** The index of the first write whose condition does not hold. */
-function firstRefused(job: readonly WireWrite[]): number | undefined {
-  for (const [index, write] of job.entries()) if (!holds(write)) return index
+function whyUndone(job: readonly WireWrite[]): Undone | undefined {
+  for (const [index, write] of job.entries()) {
+    try {
+      if (!holds(write)) return { refused: index }
+    } catch (error) {
+      if (isStatementsFault(error)) return { failed: messageOf(error) }
+      throw error
+    }
+  }
   return undefined
 }
 
-function holds([sql, parameters, expect]: WireWrite): boolean {
+function holds([statement, parameters, expect]: WireWrite): boolean {
+  const sql = statements[statement] ?? ''
   if (typeof expect === 'object') {
     const [row] = connection.all(sql, parameters)
     return Number(row?.['count']) < expect.below
   }
-  if (expect === 'some_row' || expect === 'no_row')
+  if (expect === 'some_row' || expect === 'no_row') {
     return connection.all(sql, parameters).length > 0 === (expect === 'some_row')
+  }
   try {
     const changed = connection.run(sql, parameters)
     return expect === 'one_changed' ? changed === 1 : true
   } catch (error) {
-    if (expect === 'free_key' && primaryOf(errcodeOf(error)) === sqliteConstraint) return false
+    if (isTaken(error)) return false
     throw error
   }
 }
@@ -81,21 +86,28 @@ function rollback(): void {
   }
 }
 
-port.on('message', (message: ToWriter) => {
-  try {
-    if (message.kind === 'begin') begin(message.tenants)
-    else if (message.kind === 'write') write(message.jobs)
-    else if (message.kind === 'rollback') {
-      rollback()
-      answer({ kind: 'done' })
-    } else {
+function answerTo(message: ToWriter): FromWriter {
+  switch (message.kind) {
+    case 'begin':
+      return begin(message.tenants)
+    case 'write':
+      statements.push(...message.statements)
+      return write(message.jobs)
+    case 'close':
       rollback()
       connection.close()
-      answer({ kind: 'done' })
-      port?.close()
-    }
+      return { kind: 'closed' }
+  }
+}
+
+port.on('message', (message: ToWriter) => {
+  let answer: FromWriter
+  try {
+    answer = answerTo(message)
   } catch (error) {
     rollback()
-    answer({ kind: 'failed', errcode: errcodeOf(error), reason: error instanceof Error ? error.message : 'unknown' })
+    answer = { kind: 'failed', errcode: errcodeOf(error), reason: messageOf(error) }
   }
+  port.postMessage(answer)
+  if (message.kind === 'close') port.close()
 })

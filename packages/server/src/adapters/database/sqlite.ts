@@ -3,28 +3,16 @@
  */
 import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import type { TenantId } from '../../model/ids.ts'
 import type { Clock } from '../../ports/clock.ts'
-import {
-  type Batch,
-  type Database,
-  DatabaseFull,
-  DatabaseLost,
-  type Head,
-  type Transacted,
-  type Write,
-} from '../../ports/database.ts'
-import { type MigrationConnection, migrate } from './migrations.ts'
-import { Queries } from './queries.ts'
+import { type Database, DatabaseLost, type Transacted } from '../../ports/database.ts'
+import { assertMigrated, type MigrationConnection, migrate } from './migrations.ts'
+import { type CheckedQuery, Queries } from './queries.ts'
 import { readsOf } from './reads.ts'
-import { primaryOf, SqliteConnection, sqliteFull } from './sqlite-connection.ts'
-import type { FromWriter, ToWriter, WireWrite } from './sqlite-protocol.ts'
+import { messageOf, SqliteConnection } from './sqlite-connection.ts'
+import { type Build, WriteQueue } from './sqlite-queue.ts'
 
 export const databaseFile = 'keywright.db'
-/** Jobs of one transaction, and jobs that may wait. */
-export const jobsPerTurnMax = 256
-export const jobsWaitingMax = 10_000
 const watchMilliseconds = 25
 /** The first SQLite without the WAL-reset fault. */
 const versionMin = [3, 51, 3] as const
@@ -32,36 +20,38 @@ const versionMin = [3, 51, 3] as const
 export interface SqliteOptions {
   readonly dataDir: string
   readonly clock: Clock
-  readonly readOnly?: boolean
-}
-
-interface Job {
-  readonly tenants: readonly TenantId[]
-  /** Statements beside what `build` answers. */
-  readonly statements?: readonly WireWrite[]
-  build(heads: ReadonlyMap<TenantId, Head>): Batch
-  resolve(transacted: Transacted): void
-  reject(error: unknown): void
+  readonly readOnly: boolean
+  readonly onFatal: (reason: string) => void
 }
 
 /** Opens the database in a folder, makes it where there is none, and migrates it. */
 export async function openSqlite(options: SqliteOptions): Promise<Database> {
-  if (!existsSync(options.dataDir)) mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
   const path = join(options.dataDir, databaseFile)
-  const umask = process.umask(0o077)
-  const connection = new SqliteConnection(path, { readOnly: options.readOnly ?? false })
   const queries = new Queries('sqlite')
-  if (options.readOnly !== true) {
-    await migrate(migrationOf(connection), queries.compiler, 'sqlite', options.clock.now())
-    for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) chmodSync(path + suffix, 0o600)
+  const connection = options.readOnly ? new SqliteConnection(path, { readOnly: true }) : openPrivately(options.dataDir)
+  try {
+    if (options.readOnly) await assertMigrated(migrationOf(connection))
+    else await migrate(migrationOf(connection), queries.compiler, 'sqlite', options.clock.now())
+    connection.forbidWrites()
+  } catch (error) {
+    connection.close()
+    throw error
   }
-  process.umask(umask)
-  return databaseOf(
-    connection,
-    queries,
-    options.readOnly === true ? undefined : new Writer(path, queries),
-    options.clock,
-  )
+  return databaseOf(connection, queries, options)
+}
+
+/** Opens the file so that nobody else on the machine can read it; SQLite gives its `-wal` and `-shm` the same mode. */
+function openPrivately(dataDir: string): SqliteConnection {
+  const path = join(dataDir, databaseFile)
+  const umask = process.umask(0o077)
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    const connection = new SqliteConnection(path)
+    for (const suffix of ['', '-wal', '-shm']) if (existsSync(path + suffix)) chmodSync(path + suffix, 0o600)
+    return connection
+  } finally {
+    process.umask(umask)
+  }
 }
 
 function migrationOf(connection: SqliteConnection): MigrationConnection {
@@ -71,15 +61,23 @@ function migrationOf(connection: SqliteConnection): MigrationConnection {
   }
 }
 
-function databaseOf(
-  connection: SqliteConnection,
-  queries: Queries,
-  writer: Writer | undefined,
-  clock: Clock,
-): Database {
-  const transact = async (tenants: readonly TenantId[], build: Job['build']): Promise<Transacted> => {
+function databaseOf(connection: SqliteConnection, queries: Queries, options: SqliteOptions): Database {
+  const watching = new Watching(connection, options.clock)
+  const writer = options.readOnly
+    ? undefined
+    : new WriteQueue({
+        path: join(options.dataDir, databaseFile),
+        queries,
+        onFatal: options.onFatal,
+        onCommit: () => watching.look(),
+      })
+  const transact = async (
+    tenants: readonly TenantId[],
+    build: Build,
+    beside: readonly CheckedQuery[] = [],
+  ): Promise<Transacted> => {
     if (writer === undefined) throw new DatabaseLost('the database is open for reading alone')
-    return await writer.transact(tenants, build)
+    return await writer.transact(tenants, build, beside)
   }
   return {
     dialect: 'sqlite',
@@ -87,160 +85,86 @@ function databaseOf(
       try {
         return connection.all(sql, parameters)
       } catch (error) {
-        throw new DatabaseLost(error instanceof Error ? error.message : 'the database cannot be read')
+        throw new DatabaseLost(messageOf(error))
       }
     }),
-    transact,
+    transact: (tenants, build) => transact(tenants, build),
     maintain: (writes) => transact([], () => ({ heads: new Map(), writes })),
     forgetReplays: async (now) => {
-      const { sql, parameters } = queries.forgetReplays(now)
-      if (writer !== undefined) await writer.run([[sql, parameters, 'anything']])
+      await transact([], () => ({ heads: new Map(), writes: [] }), [queries.forgetReplays(now)])
     },
-    watch: (onChange) => {
-      let seen = dataVersion(connection)
-      return clock.every(watchMilliseconds, () => {
-        const version = dataVersion(connection)
-        if (version === seen) return
-        seen = version
-        onChange()
-      })
-    },
+    watch: (onChange) => watching.add(onChange),
     diagnose: async () => diagnose(connection),
     close: async () => {
+      watching.stop()
       await writer?.close()
       connection.close()
     },
   }
 }
 
-/** Changes when any other connection commits. */
-function dataVersion(connection: SqliteConnection): number {
-  return Number(connection.all('pragma data_version', [])[0]?.['data_version'])
+/** Looks whether any other connection has committed, the writer thread's among them, while anybody wants to know. */
+class Watching {
+  readonly #connection: SqliteConnection
+  readonly #clock: Clock
+  readonly #watchers = new Set<() => void>()
+  #seen: unknown
+  #stopClock: (() => void) | undefined
+
+  constructor(connection: SqliteConnection, clock: Clock) {
+    this.#connection = connection
+    this.#clock = clock
+  }
+
+  add(onChange: () => void): () => void {
+    const watcher = () => onChange()
+    if (this.#stopClock === undefined) {
+      this.#seen = this.#version()
+      this.#stopClock = this.#clock.every(watchMilliseconds, () => this.look())
+    }
+    this.#watchers.add(watcher)
+    return () => {
+      this.#watchers.delete(watcher)
+      if (this.#watchers.size === 0) this.stop()
+    }
+  }
+
+  look(): void {
+    if (this.#stopClock === undefined) return
+    const version = this.#version()
+    if (version === this.#seen) return
+    this.#seen = version
+    for (const watcher of this.#watchers) watcher()
+  }
+
+  stop(): void {
+    this.#stopClock?.()
+    this.#stopClock = undefined
+    this.#watchers.clear()
+  }
+
+  #version(): unknown {
+    try {
+      return this.#connection.all('pragma data_version', [])[0]?.['data_version']
+    } catch {
+      // An unreadable database is told of by whoever reads; the next look asks anew.
+      return undefined
+    }
+  }
 }
 
 function diagnose(connection: SqliteConnection): { severity: 'refuse' | 'warn'; sentence: string }[] {
   const version = String(connection.all('select sqlite_version() as version', [])[0]?.['version'])
-  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
-  const [needMajor, needMinor, needPatch] = versionMin
-  const old = major !== needMajor ? major < needMajor : minor !== needMinor ? minor < needMinor : patch < needPatch
-  if (!old) return []
+  if (!isOlder(version.split('.').map(Number), versionMin)) return []
   const sentence = `SQLite ${version} has a fault that can lose commits; use Node.js 24.15 or later, or 26.`
   return [{ severity: 'refuse', sentence }]
 }
 
-/** The main thread's side of the writer: one turn at a time, everything that waits goes into the next. */
-class Writer {
-  readonly #worker: Worker
-  readonly #queries: Queries
-  #waiting: Job[] = []
-  #busy = false
-  #dead: string | undefined
-  #answer: ((message: FromWriter) => void) | undefined
-
-  constructor(path: string, queries: Queries) {
-    this.#queries = queries
-    this.#worker = new Worker(
-      new URL(import.meta.url.endsWith('.ts') ? './sqlite-writer.ts' : './sqlite-writer.js', import.meta.url),
-      {
-        workerData: { path },
-        env: {},
-      },
-    )
-    this.#worker.unref()
-    this.#worker.on('message', (message: FromWriter) => this.#answer?.(message))
-    this.#worker.on('error', (error: Error) => {
-      this.#dead = error.message
-      this.#answer?.({ kind: 'failed', errcode: 10, reason: error.message })
-    })
+/** Whether a version comes before another, number by number. */
+export function isOlder(version: readonly number[], than: readonly number[]): boolean {
+  for (const [index, wanted] of than.entries()) {
+    const there = version[index] ?? 0
+    if (there !== wanted) return there < wanted
   }
-
-  transact(tenants: readonly TenantId[], build: Job['build']): Promise<Transacted> {
-    if (this.#dead !== undefined) return Promise.reject(new DatabaseLost(this.#dead))
-    if (this.#waiting.length >= jobsWaitingMax) return Promise.reject(new DatabaseLost('too many writes are waiting'))
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ tenants, build, resolve, reject })
-      this.#turn()
-    })
-  }
-
-  /** Statements without conditions, in a transaction of their own. */
-  async run(writes: readonly WireWrite[]): Promise<void> {
-    const batch: Batch = { heads: new Map(), writes: [] }
-    await new Promise<Transacted>((resolve, reject) => {
-      this.#waiting.push({ tenants: [], statements: writes, build: () => batch, resolve, reject })
-      this.#turn()
-    })
-  }
-
-  async close(): Promise<void> {
-    while (this.#busy) await new Promise((resolve) => setImmediate(resolve))
-    if (this.#dead === undefined) await this.#ask({ kind: 'close' })
-    await this.#worker.terminate()
-    this.#dead = 'the database is closed'
-  }
-
-  #ask(message: ToWriter): Promise<FromWriter> {
-    return new Promise((resolve) => {
-      this.#worker.ref()
-      this.#answer = (answer) => {
-        this.#answer = undefined
-        this.#worker.unref()
-        resolve(answer)
-      }
-      this.#worker.postMessage(message)
-    })
-  }
-
-  #turn(): void {
-    if (this.#busy || this.#waiting.length === 0) return
-    this.#busy = true
-    void this.#takeTurn().finally(() => {
-      this.#busy = false
-      this.#turn()
-    })
-  }
-
-  async #takeTurn(): Promise<void> {
-    const jobs = this.#waiting.splice(0, jobsPerTurnMax)
-    const began = await this.#ask({ kind: 'begin', tenants: [...new Set(jobs.flatMap((job) => job.tenants))] })
-    if (began.kind !== 'began') return this.#fail(jobs, began)
-    const heads = new Map(began.heads.map(({ tenant, ...head }) => [tenant as TenantId, head as Head]))
-    const built: Job[] = []
-    const writes: WireWrite[][] = []
-    for (const job of jobs) {
-      try {
-        const batch = job.build(heads)
-        for (const [tenant, head] of batch.heads) heads.set(tenant, head)
-        writes.push(this.#wire(batch, job.statements))
-        built.push(job)
-      } catch (error) {
-        job.reject(error)
-      }
-    }
-    const ended = await this.#ask({ kind: 'write', jobs: writes })
-    if (ended.kind !== 'committed') return this.#fail(built, ended)
-    for (const job of built.slice(0, ended.jobs)) job.resolve({ outcome: 'committed' })
-    if (ended.refused === undefined) return
-    // What was built behind the refused job stood on its heads, so it is built anew.
-    built[ended.jobs]?.resolve({ outcome: 'refused', write: ended.refused })
-    this.#waiting.unshift(...built.slice(ended.jobs + 1))
-  }
-
-  #wire(batch: Batch, statements: readonly WireWrite[] = []): WireWrite[] {
-    const wire = ({ sql, parameters, expect }: ReturnType<Queries['write']>): WireWrite => [sql, parameters, expect]
-    return [
-      ...batch.writes.map((write: Write) => wire(this.#queries.write(write))),
-      ...[...batch.heads].map(([tenant, head]) => wire(this.#queries.setHead(tenant, head))),
-      ...statements,
-    ]
-  }
-
-  #fail(jobs: readonly Job[], failed: FromWriter): void {
-    const reason = failed.kind === 'failed' ? failed.reason : 'the writer did not answer in turn'
-    const errcode = failed.kind === 'failed' ? failed.errcode : 0
-    // After a failed fsync nobody knows what the page cache holds: this process must not write any more (SQLite result code IOERR).
-    if (primaryOf(errcode) === 10) this.#dead = reason
-    const error = primaryOf(errcode) === sqliteFull ? new DatabaseFull(reason) : new DatabaseLost(reason)
-    for (const job of jobs) job.reject(error)
-  }
+  return false
 }

@@ -1,0 +1,161 @@
+/**
+ * The main thread's side of the embedded database's writer: one turn at a time, and everything that waits goes into the next, so that many callers
+ * share one fsync. What is built here is built under the write lock that the writer thread holds meanwhile.
+ */
+import { Worker } from 'node:worker_threads'
+import type { TenantId } from '../../model/ids.ts'
+import { type Batch, DatabaseFull, DatabaseLost, type Head, type Transacted } from '../../ports/database.ts'
+import type { CheckedQuery, Queries } from './queries.ts'
+import { primaryOf, sqliteFull, sqliteIoError } from './sqlite-connection.ts'
+import type { FromWriter, ToWriter, WireWrite } from './sqlite-protocol.ts'
+
+/** Jobs of one transaction: more would hold the main thread too long while they are built. */
+export const jobsPerTurnMax = 64
+export const jobsWaitingMax = 10_000
+
+export type Build = (heads: ReadonlyMap<TenantId, Head>) => Batch
+
+interface Job {
+  readonly tenants: readonly TenantId[]
+  readonly build: Build
+  /** Statements beside what `build` answers. */
+  readonly beside: readonly CheckedQuery[]
+  readonly resolve: (transacted: Transacted) => void
+  readonly reject: (error: unknown) => void
+}
+
+export interface WriteQueueOptions {
+  readonly path: string
+  readonly queries: Queries
+  /** Called once when this process can never write again. */
+  readonly onFatal: (reason: string) => void
+  /** Called after each commit of this process. */
+  readonly onCommit: () => void
+}
+
+export class WriteQueue {
+  readonly #worker: Worker
+  readonly #options: WriteQueueOptions
+  readonly #numbers = new Map<string, number>()
+  #unsent: string[] = []
+  #waiting: Job[] = []
+  #turning: Promise<void> | undefined
+  #ended: string | undefined
+  #answer: ((message: FromWriter) => void) | undefined
+
+  constructor(options: WriteQueueOptions) {
+    this.#options = options
+    const file = import.meta.url.endsWith('.ts') ? './sqlite-writer.ts' : './sqlite-writer.js'
+    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: { path: options.path }, env: {} })
+    this.#worker.unref()
+    this.#worker.on('message', (message: FromWriter) => this.#answer?.(message))
+    this.#worker.on('error', (error: Error) => this.#die(error.message))
+    this.#worker.on('exit', () => this.#die('the writer thread ended'))
+  }
+
+  /** As the port's `transact`; `beside` are statements of this adapter's own. */
+  transact(tenants: readonly TenantId[], build: Build, beside: readonly CheckedQuery[] = []): Promise<Transacted> {
+    if (this.#ended !== undefined) return Promise.reject(new DatabaseLost(this.#ended))
+    if (this.#waiting.length >= jobsWaitingMax) return Promise.reject(new DatabaseLost('too many writes are waiting'))
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ tenants, build, beside, resolve, reject })
+      this.#turn()
+    })
+  }
+
+  /** Writes what waits, then ends the thread. */
+  async close(): Promise<void> {
+    while (this.#turning !== undefined) await this.#turning
+    if (this.#ended !== undefined) return
+    this.#ended = 'the database is closed'
+    await this.#ask({ kind: 'close' })
+    await this.#worker.terminate()
+  }
+
+  #ask(message: ToWriter): Promise<FromWriter> {
+    return new Promise((resolve) => {
+      this.#worker.ref()
+      this.#answer = (answer) => {
+        this.#answer = undefined
+        this.#worker.unref()
+        resolve(answer)
+      }
+      this.#worker.postMessage(message)
+    })
+  }
+
+  #turn(): void {
+    if (this.#turning !== undefined || this.#waiting.length === 0) return
+    this.#turning = this.#takeTurn().finally(() => {
+      this.#turning = undefined
+      this.#turn()
+    })
+  }
+
+  async #takeTurn(): Promise<void> {
+    const jobs = this.#waiting.splice(0, jobsPerTurnMax)
+    const began = await this.#ask({ kind: 'begin', tenants: [...new Set(jobs.flatMap((job) => job.tenants))] })
+    if (began.kind !== 'began') return this.#fail(jobs, began)
+    const heads = new Map<TenantId, Head>()
+    for (const [tenant, seq, hash, seals] of began.heads) heads.set(tenant as TenantId, { seq, hash, seals })
+    const built: Job[] = []
+    const writes: WireWrite[][] = []
+    for (const job of jobs) {
+      try {
+        const batch = job.build(heads)
+        writes.push(this.#wire(batch, job.beside))
+        for (const [tenant, head] of batch.heads) heads.set(tenant, head)
+        built.push(job)
+      } catch (error) {
+        job.reject(error)
+      }
+    }
+    const statements = this.#unsent
+    this.#unsent = []
+    const ended = await this.#ask({ kind: 'write', jobs: writes, statements })
+    if (ended.kind !== 'committed') return this.#fail(built, ended)
+    for (const job of built.slice(0, ended.jobs)) job.resolve({ outcome: 'committed' })
+    if (ended.jobs > 0) this.#options.onCommit()
+    if (ended.undone === undefined) return
+    const undone = built[ended.jobs]
+    if ('refused' in ended.undone) undone?.resolve({ outcome: 'refused', write: ended.undone.refused })
+    else undone?.reject(new Error(`broken invariant: ${ended.undone.failed}`))
+    // What was built behind the undone job stood on its heads, so it is built anew.
+    this.#waiting.unshift(...built.slice(ended.jobs + 1))
+  }
+
+  #wire(batch: Batch, beside: readonly CheckedQuery[]): WireWrite[] {
+    return [
+      ...batch.writes.map((write) => this.#options.queries.write(write)),
+      ...[...batch.heads].map(([tenant, head]) => this.#options.queries.setHead(tenant, head)),
+      ...beside,
+    ].map(({ sql, parameters, expect }) => [this.#numberOf(sql), parameters, expect])
+  }
+
+  #numberOf(sql: string): number {
+    const known = this.#numbers.get(sql)
+    if (known !== undefined) return known
+    const number = this.#numbers.size
+    this.#numbers.set(sql, number)
+    this.#unsent.push(sql)
+    return number
+  }
+
+  #fail(jobs: readonly Job[], failed: FromWriter): void {
+    const reason = failed.kind === 'failed' ? failed.reason : 'the writer did not answer in turn'
+    const primary = failed.kind === 'failed' ? primaryOf(failed.errcode) : 0
+    const error = primary === sqliteFull ? new DatabaseFull(reason) : new DatabaseLost(reason)
+    for (const job of jobs) job.reject(error)
+    // After a failed fsync nobody knows what the page cache holds, so a later success would mean nothing.
+    if (primary === sqliteIoError) this.#die(reason)
+  }
+
+  /** Nothing is written any more, whatever waits. */
+  #die(reason: string): void {
+    if (this.#ended !== undefined) return
+    this.#ended = reason
+    this.#answer?.({ kind: 'failed', errcode: sqliteIoError, reason })
+    for (const job of this.#waiting.splice(0)) job.reject(new DatabaseLost(reason))
+    this.#options.onFatal(reason)
+  }
+}
