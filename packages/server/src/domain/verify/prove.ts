@@ -40,6 +40,13 @@ export function prove(
   return lookUp(deps, tenant, credential, digest)
 }
 
+/** The facts behind a credential of this tenant if they are known, without looking further. */
+export function provenBefore(deps: Pick<ProveDeps, 'facts'>, tenant: TenantId, credential: string): Facts | undefined {
+  if (credential.length > credentialLengthMax) return undefined
+  const known = deps.facts.get(digestOf(credential))
+  return known?.tenant === tenant ? known : undefined
+}
+
 async function lookUp(
   deps: ProveDeps,
   tenant: TenantId,

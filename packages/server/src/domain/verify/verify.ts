@@ -13,9 +13,10 @@ import { permits } from '../access/networks.ts'
 import { findApi } from '../apis/apis.ts'
 import { statusAt } from '../keys/versions.ts'
 import type { Loaded } from '../records/rows.ts'
+import type { AsOf } from '../feed/follower.ts'
 import type { Check, CheckName, Code, Decision, Proven, VerifyRequest } from './decision.ts'
 import type { Facts } from './facts.ts'
-import { type ProveDeps, prove, type Unproven } from './prove.ts'
+import { type ProveDeps, prove, provenBefore, type Unproven } from './prove.ts'
 
 /** How long a caller waits at most for a node that is behind its `min_seq`. */
 export const minSeqWaitMilliseconds = 1_000
@@ -103,6 +104,30 @@ function conclude(
     ...(tooOld ? { stale: true } : {}),
     ...(request.explain === true ? { checks: explain(question) } : {}),
   }
+}
+
+/** A good verdict that was found without waiting. */
+export interface KnownOk {
+  readonly facts: Facts
+  readonly api: Loaded<'apis'> | undefined
+  readonly asOf: AsOf
+  describe(): Proven
+}
+
+/**
+ * The verdict `ok` where everything is in memory and fresh, else `undefined`, without any effect: the caller then asks `judge`. It is the same order
+ * and the same steps.
+ */
+export function judgeKnown(deps: ProveDeps, caller: Caller, request: VerifyRequest): KnownOk | undefined {
+  const api = request.api === undefined ? undefined : knownApi(deps, caller, request.api)
+  if (request.api !== undefined && api === undefined) return undefined
+  if (caller.operator.narrowing.apis !== null) return undefined
+  const facts = provenBefore(deps, caller.tenant, request.credential)
+  if (facts === undefined || !withinNarrowing(caller, facts)) return undefined
+  const asOf = deps.listener.asOf(caller.tenant)
+  if (asOf.age_ms > facts.key.record.max_staleness_seconds * 1000) return undefined
+  const question = questionOf(caller, request, api, facts, deps.clock.now())
+  return verdict(question) === 'ok' ? { facts, api, asOf, describe: () => describe(question) } : undefined
 }
 
 function withinNarrowing(caller: Caller, facts: Facts): boolean {
