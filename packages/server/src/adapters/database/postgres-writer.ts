@@ -81,7 +81,7 @@ export class TenantsWriter {
     })
   }
 
-  async #takeTurn(jobs: readonly Job[]): Promise<void> {
+  async #takeTurn(jobs: Job[]): Promise<void> {
     let together = true
     for (let attempt = 1; ; attempt += 1) {
       const state: Attempt = { committing: false }
@@ -104,12 +104,14 @@ export class TenantsWriter {
   }
 
   /** One transaction; undefined where the jobs cannot be written together. */
-  async #attempt(jobs: readonly Job[], together: boolean, state: Attempt): Promise<Settlement[] | undefined> {
+  async #attempt(jobs: Job[], together: boolean, state: Attempt): Promise<Settlement[] | undefined> {
     const client = await this.#pool.connect()
     let clean = false
     try {
       await client.query(beginText)
       const heads = await this.#hold(client)
+      // Those whom the turn before answered come just now.
+      jobs.push(...this.#waiting.splice(0, jobsPerTurnMax - jobs.length))
       const settlements = together
         ? await this.#writeTogether(client, jobs, heads)
         : await this.#writeInTurn(client, jobs, heads)

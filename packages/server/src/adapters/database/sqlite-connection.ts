@@ -7,6 +7,8 @@ import { DatabaseLost } from '../../ports/database.ts'
 /** Milliseconds to wait for another process's writer before giving up. */
 export const busyTimeoutMilliseconds = 10_000
 const statementsMax = 500
+/** Pages of 4 KiB in the write-ahead log before they go to the database itself: 32 MiB, since each checkpoint costs two more syncs. */
+const walPagesMax = 8_192
 /** What the write-ahead log is cut back to after a checkpoint. */
 const walBytesMax = 64 * 1024 * 1024
 
@@ -16,6 +18,7 @@ const settings = [
   'foreign_keys = on',
   'trusted_schema = off',
   'cache_size = -32768',
+  `wal_autocheckpoint = ${walPagesMax}`,
   `journal_size_limit = ${walBytesMax}`,
 ]
 
@@ -53,8 +56,9 @@ export class SqliteConnection {
     return Number(this.#prepared(sql).run(...parameters).changes)
   }
 
+  /** A statement without parameters or result. */
   exec(sql: string): void {
-    this.#database.exec(sql)
+    this.#prepared(sql).run()
   }
 
   close(): void {

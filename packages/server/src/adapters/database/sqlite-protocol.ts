@@ -10,13 +10,21 @@ export type WireWrite = readonly [
   expect: Expectation,
 ]
 
+export type WireHead = readonly [tenant: string, seq: number, hash: string, seals: number]
+
+/** One caller's change. */
+export interface WireJob {
+  readonly writes: readonly WireWrite[]
+  readonly heads: readonly WireHead[]
+}
+
 export type ToWriter =
   /** Begins a transaction and holds these tenants' heads. */
   | { readonly kind: 'begin'; readonly tenants: readonly string[] }
   /** Writes each job in turn and commits. A job that ends badly ends the turn; those behind it are not written. */
   | {
       readonly kind: 'write'
-      readonly jobs: readonly (readonly WireWrite[])[]
+      readonly jobs: readonly WireJob[]
       /** Texts of statements not sent before; numbers count on from the last. */
       readonly statements: readonly string[]
     }
@@ -24,8 +32,6 @@ export type ToWriter =
 
 /** Why the first job behind the written ones was undone: a write whose condition did not hold, or a statement that cannot run. */
 export type Undone = { readonly refused: number } | { readonly failed: string }
-
-export type WireHead = readonly [tenant: string, seq: number, hash: string, seals: number]
 
 export type FromWriter =
   | { readonly kind: 'began'; readonly heads: readonly WireHead[] }

@@ -7,7 +7,7 @@ import type { TenantId } from '../../model/ids.ts'
 import { type Batch, DatabaseFull, DatabaseLost, type Head, type Transacted } from '../../ports/database.ts'
 import type { CheckedQuery, Queries } from './queries.ts'
 import { primaryOf, sqliteFull, sqliteIoError } from './sqlite-connection.ts'
-import type { FromWriter, ToWriter, WireWrite } from './sqlite-protocol.ts'
+import type { FromWriter, ToWriter, WireJob } from './sqlite-protocol.ts'
 
 /** Jobs of one transaction: more would hold the main thread too long while they are built. */
 export const jobsPerTurnMax = 64
@@ -93,17 +93,20 @@ export class WriteQueue {
   }
 
   async #takeTurn(): Promise<void> {
-    const jobs = this.#waiting.splice(0, jobsPerTurnMax)
-    const began = await this.#ask({ kind: 'begin', tenants: [...new Set(jobs.flatMap((job) => job.tenants))] })
-    if (began.kind !== 'began') return this.#fail(jobs, began)
+    const named = this.#waiting.slice(0, jobsPerTurnMax).flatMap(({ tenants }) => tenants)
+    const began = await this.#ask({ kind: 'begin', tenants: [...new Set(named)] })
+    if (began.kind !== 'began') {
+      this.#fail(this.#waiting.splice(0, jobsPerTurnMax), began)
+      return
+    }
     const heads = new Map<TenantId, Head>()
     for (const [tenant, seq, hash, seals] of began.heads) heads.set(tenant as TenantId, { seq, hash, seals })
     const built: Job[] = []
-    const writes: WireWrite[][] = []
-    for (const job of jobs) {
+    const wire: WireJob[] = []
+    for (const job of this.#takeFor(heads)) {
       try {
         const batch = job.build(heads)
-        writes.push(this.#wire(batch, job.beside))
+        wire.push(this.#wire(batch, job.beside))
         for (const [tenant, head] of batch.heads) heads.set(tenant, head)
         built.push(job)
       } catch (error) {
@@ -112,8 +115,11 @@ export class WriteQueue {
     }
     const statements = this.#unsent
     this.#unsent = []
-    const ended = await this.#ask({ kind: 'write', jobs: writes, statements })
-    if (ended.kind !== 'committed') return this.#fail(built, ended)
+    const ended = await this.#ask({ kind: 'write', jobs: wire, statements })
+    if (ended.kind !== 'committed') {
+      this.#fail(built, ended)
+      return
+    }
     for (const job of built.slice(0, ended.jobs)) job.resolve({ outcome: 'committed' })
     if (ended.jobs > 0) this.#options.onCommit()
     if (ended.undone === undefined) return
@@ -124,12 +130,20 @@ export class WriteQueue {
     this.#waiting.unshift(...built.slice(ended.jobs + 1))
   }
 
-  #wire(batch: Batch, beside: readonly CheckedQuery[]): WireWrite[] {
-    return [
-      ...batch.writes.map((write) => this.#options.queries.write(write)),
-      ...[...batch.heads].map(([tenant, head]) => this.#options.queries.setHead(tenant, head)),
-      ...beside,
-    ].map(({ sql, parameters, expect }) => [this.#numberOf(sql), parameters, expect])
+  /** The first of what waits by now, the latecomers of known tenants too: those whom the turn before answered come just now. */
+  #takeFor(heads: ReadonlyMap<TenantId, Head>): Job[] {
+    const first = this.#waiting.slice(0, jobsPerTurnMax)
+    const stranger = first.findIndex(({ tenants }) => tenants.some((tenant) => !heads.has(tenant)))
+    return this.#waiting.splice(0, stranger === -1 ? first.length : stranger)
+  }
+
+  #wire(batch: Batch, beside: readonly CheckedQuery[]): WireJob {
+    const { queries } = this.#options
+    const checked = [...batch.writes.map((write) => queries.write(write)), ...beside]
+    return {
+      writes: checked.map(({ sql, parameters, expect }) => [this.#numberOf(sql), parameters, expect]),
+      heads: [...batch.heads].map(([tenant, { seq, hash, seals }]) => [tenant, seq, hash, seals]),
+    }
   }
 
   #numberOf(sql: string): number {

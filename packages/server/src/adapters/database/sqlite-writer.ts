@@ -1,12 +1,12 @@
 /**
  * The writer thread of the embedded database: it alone writes, so that no fsync ever holds up a verification. Each turn is one transaction for
- * everything that waited (group commit); each job in it stands under a savepoint of its own.
+ * everything that waited (group commit). When a job in it ends badly, what was written is undone, and the jobs before it are written again.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { genesisHash } from '../../model/journal.ts'
 import { Queries } from './queries.ts'
 import { errcodeOf, isStatementsFault, isTaken, messageOf, SqliteConnection } from './sqlite-connection.ts'
-import type { FromWriter, ToWriter, Undone, WireHead, WireWrite } from './sqlite-protocol.ts'
+import type { FromWriter, ToWriter, Undone, WireHead, WireJob, WireWrite } from './sqlite-protocol.ts'
 
 const port = parentPort
 if (port === null) throw new Error('broken invariant: the writer runs as a worker thread')
@@ -30,24 +30,30 @@ function begin(tenants: readonly string[]): FromWriter {
   return { kind: 'began', heads }
 }
 
-function write(jobs: readonly (readonly WireWrite[])[]): FromWriter {
-  let written = 0
-  let undone: Undone | undefined
-  for (const job of jobs) {
-    connection.exec('savepoint job')
-    undone = whyUndone(job)
-    if (undone !== undefined) connection.exec('rollback to job')
-    connection.exec('release job')
-    if (undone !== undefined) break
-    written += 1
+function write(jobs: readonly WireJob[]): FromWriter {
+  connection.exec('savepoint jobs')
+  const { written, undone } = writeUntilUndone(jobs)
+  const good = jobs.slice(0, written)
+  if (undone !== undefined) {
+    connection.exec('rollback to jobs')
+    if (writeUntilUndone(good).written !== written) throw new Error('broken invariant: a write held once and not again')
   }
+  setHeads(good)
   connection.exec(written === 0 ? 'rollback' : 'commit')
   inTransaction = false
   return { kind: 'committed', jobs: written, undone }
 }
 
-function whyUndone(job: readonly WireWrite[]): Undone | undefined {
-  for (const [index, write] of job.entries()) {
+function writeUntilUndone(jobs: readonly WireJob[]): { written: number; undone: Undone | undefined } {
+  for (const [written, { writes }] of jobs.entries()) {
+    const undone = whyUndone(writes)
+    if (undone !== undefined) return { written, undone }
+  }
+  return { written: jobs.length, undone: undefined }
+}
+
+function whyUndone(writes: readonly WireWrite[]): Undone | undefined {
+  for (const [index, write] of writes.entries()) {
     try {
       if (!holds(write)) return { refused: index }
     } catch (error) {
@@ -56,6 +62,15 @@ function whyUndone(job: readonly WireWrite[]): Undone | undefined {
     }
   }
   return undefined
+}
+
+/** Each tenant's last head: those in between, nobody would see. */
+function setHeads(jobs: readonly WireJob[]): void {
+  const last = new Map(jobs.flatMap(({ heads }) => heads.map((head) => [head[0], head])))
+  for (const [tenant, seq, hash, seals] of last.values()) {
+    const query = queries.setHead(tenant, { seq, hash, seals })
+    if (connection.run(query.sql, query.parameters) !== 1) throw new Error('broken invariant: a head is gone')
+  }
 }
 
 function holds([statement, parameters, expect]: WireWrite): boolean {
