@@ -48,7 +48,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   return databaseOf(options, queries)
 }
 
-function clientConfig(options: PostgresOptions, url: string): ClientConfig {
+export function clientConfig(options: PostgresOptions, url: string): ClientConfig {
   return {
     ...addressOf(url, options.caFile),
     connectionTimeoutMillis: connectTimeoutMilliseconds,
@@ -94,8 +94,11 @@ function databaseOf(options: PostgresOptions, queries: Queries): Database {
   const writing = poolOf(options, writeConnectionsMax)
   const writers = new Map<string, TenantsWriter>()
   const stops = new Set<() => void>()
-  const transact = async (tenants: readonly TenantId[], build: Build): Promise<Transacted> => {
+  const assertWritable = () => {
     if (options.readOnly) throw new DatabaseLost('the database is open for reading alone')
+  }
+  const transact = async (tenants: readonly TenantId[], build: Build): Promise<Transacted> => {
+    assertWritable()
     const name = [...tenants].sort().join(' ')
     let writer = writers.get(name)
     if (writer === undefined) {
@@ -110,6 +113,7 @@ function databaseOf(options: PostgresOptions, queries: Queries): Database {
     transact,
     maintain: (writes) => transact([], () => ({ heads: new Map(), writes })),
     forgetReplays: async (now) => {
+      assertWritable()
       const { sql, parameters } = queries.forgetReplays(now)
       await writing.query(sql, [...parameters]).catch((error: unknown) => Promise.reject(lost(error)))
     },
