@@ -12,7 +12,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 const writingSettings = [
   { flag: 'data-dir', variable: 'KEYWRIGHT_DATA_DIR', fallback: 'data', place: (value) => value },
   { flag: 'kek', variable: 'KEYWRIGHT_KEK', fallback: undefined, place: (value) => folderOfKek(value) },
-  { flag: 'checkpoints', variable: 'KEYWRIGHT_CHECKPOINTS', fallback: undefined, place: (value) => value },
+  { flag: 'checkpoint-dir', variable: 'KEYWRIGHT_CHECKPOINT_DIR', fallback: undefined, place: (value) => value },
   { flag: 'listen', variable: 'KEYWRIGHT_LISTEN', fallback: undefined, place: (value) => folderOfSocket(value) },
 ]
 

@@ -77,7 +77,10 @@ function fetchInto(folder, pinned) {
       join(work, 'package-lock.json'),
       JSON.stringify({ name: root.name, lockfileVersion: 3, requires: true, packages }),
     )
-    const npm = runNpm(['ci', '--prefix', work, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], work)
+    const npm = runNpm(
+      ['ci', '--prefix', work, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+      work,
+    )
     if (npm.status !== 0) throw new Refusal(`Node.js ${pinned.version} could not be fetched: ${firstLines(npm.stderr)}`)
     proveVersion(join(work, 'node_modules', pinned.name, pinned.file), pinned.version)
     putInPlace(join(work, 'node_modules'), join(folder, 'node_modules'), pinned)
@@ -130,7 +133,8 @@ export function runNpm(args, cwd, stdio = 'pipe') {
 /** The caller's npm settings for this very run (prefix, workspace, omit …) must not bend an inner npm. */
 function environmentForNpm() {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^npm_config_(local_prefix|prefix|workspaces?|omit|include|global|dry_run|ignore_scripts)$/i.test(name),
+    ([name]) =>
+      !/^npm_config_(local_prefix|prefix|workspaces?|omit|include|global|dry_run|ignore_scripts)$/i.test(name),
   )
   return Object.fromEntries(kept)
 }

@@ -1,7 +1,7 @@
 /**
  * The one place where adapters are chosen from the configuration and joined to the domain.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseCredential } from '@keywright/credential/credential'
 import { openDatabase } from './adapters/database/open.ts'
@@ -27,6 +27,13 @@ import { endpoints } from './http/endpoints.ts'
 import { Metrics } from './http/metrics.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import { verifyLane } from './http/verify-lane.ts'
+import { checkpointOrigin } from './domain/journal/entry.ts'
+import { checkpointAll } from './domain/journal/checkpoints.ts'
+import { verifyJournal } from './domain/journal/verify-journal.ts'
+import { renewDek, resealAll, rewrap } from './domain/seal/rewrap.ts'
+import { backup, restore } from './operate/backup.ts'
+import { examine } from './operate/doctor.ts'
+import type { LocalOperations, TenantVerdict } from './cli/command/local.ts'
 import { defaultTenantSlug } from './model/ids.ts'
 import { Secret } from './model/secret.ts'
 
@@ -43,9 +50,16 @@ export interface Running {
 
 export const tokenFileName = 'operator-token'
 const replaySweepMilliseconds = 60_000
+const checkpointMilliseconds = 60_000
+
+export interface OpenOptions {
+  readonly readOnly: boolean
+  /** Whether an empty database gets a fresh KEK where its file is missing. */
+  readonly makeKek: boolean
+}
 
 /** Opens what the configuration names and joins it: the domain without any server. */
-export async function openDomain(config: Config): Promise<Domain> {
+export async function openDomain(config: Config, options: OpenOptions = { readOnly: false, makeKek: true }): Promise<Domain> {
   const clock = systemClock
   const random = systemRandom
   const log = createLog(config.logLevel)
@@ -54,11 +68,12 @@ export async function openDomain(config: Config): Promise<Domain> {
     dataDir: config.dataDir,
     listenUrl: config.databaseListenUrl,
     caFile: config.caFile,
+    readOnly: options.readOnly,
     clock,
   })
   try {
     const isNew = (await tenantIdOf({ database }, defaultTenantSlug)) === undefined
-    const keks = openKeks(config.kek, { make: isNew, random, environment: config.variable })
+    const keks = openKeks(config.kek, { make: isNew && options.makeKek, random, environment: config.variable })
     const keyring = new Keyring(database, keks)
     const store = new Store({ database, keyring, log })
     const listener = new Follower({ database, keyring, clock, log })
@@ -160,7 +175,7 @@ async function serve(domain: Domain, config: Config, founded: Founded): Promise<
   }
   const server = await createHttpServer({ authority, endpoints, lane: verifyLane(authority), tls: readTls(config) })
   const url = await server.listen(config.listen)
-  const stops = [watchTls(domain, config, server), domain.clock.every(replaySweepMilliseconds, () => void forget(domain))]
+  const stops = [watchTls(domain, config, server), domain.clock.every(replaySweepMilliseconds, () => void forget(domain)), domain.clock.every(checkpointMilliseconds, () => void publishCheckpoints(domain, config))]
   state.ready = true
   domain.log.info('serve.listening', { url })
   return {
@@ -170,6 +185,7 @@ async function serve(domain: Domain, config: Config, founded: Founded): Promise<
       state.ready = false
       for (const stop of stops) stop()
       await server.stop()
+      await publishCheckpoints(domain, config)
       await closeDomain(domain)
       domain.log.info('serve.stopped', {})
     },
@@ -183,6 +199,22 @@ function defaultUrl(config: Config): string {
 
 function degradedParts(domain: Domain): readonly string[] {
   return [...(domain.listener.databaseLost ? ['database'] : []), ...(domain.listener.brokenTenants.length > 0 ? ['journal'] : [])]
+}
+
+/** Signs the journals that grew, and leaves the notes outside the database where a folder is named for it. */
+async function publishCheckpoints(domain: Domain, config: Config): Promise<void> {
+  const made = await checkpointAll(domain).catch(() => [])
+  if (config.checkpointDir === undefined) return
+  mkdirSync(config.checkpointDir, { recursive: true, mode: 0o755 })
+  for (const { slug, note, verifierKey } of made) {
+    replaceFile(join(config.checkpointDir, `${slug}.checkpoint`), note)
+    replaceFile(join(config.checkpointDir, `${slug}.vkey`), `${verifierKey}\n`)
+  }
+}
+
+function replaceFile(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o644, flush: true })
+  renameSync(`${path}.new`, path)
 }
 
 async function forget(domain: Domain): Promise<void> {
@@ -212,4 +244,42 @@ function watchTls(domain: Domain, config: Config, server: HttpServer): () => voi
       domain.log.warn('tls.reload_failed', { reason: 'the certificate and its key do not fit' })
     }
   })
+}
+
+/** The operations on the database itself. */
+export const localOperations: LocalOperations = {
+  migrate: (config) => withDomain(config, async () => undefined),
+  backup: (config, file) => backup(config, file, systemClock.now()),
+  restore: (config, file, revocations) => withDomain(config, (domain) => restore(domain, file, revocations), { readOnly: false, makeKek: false }),
+  rewrap: (config, newDek) =>
+    withDomain(config, async (domain) => {
+      const { wrapped, removed } = await rewrap(domain)
+      let resealed = 0
+      for (const tenant of (await domain.database.heads()).keys()) resealed += newDek ? await renewDek(domain, tenant) : await resealAll(domain, tenant)
+      return { wrapped, removed, resealed }
+    }),
+  examine: (config) => withDomain(config, (domain) => examine(domain, config, join(config.dataDir, tokenFileName)), { readOnly: true, makeKek: false }),
+  verify: (config, checkpoints) =>
+    withDomain(
+      config,
+      async (domain) => {
+        const outside = checkpoints.map((path) => readFileSync(path, 'utf8'))
+        const verdicts: TenantVerdict[] = []
+        for (const tenant of (await domain.database.heads()).keys()) {
+          const own = outside.filter((note) => note.startsWith(`${checkpointOrigin(tenant)}\n`))
+          verdicts.push({ tenant, ...(await verifyJournal(domain, tenant, own)) })
+        }
+        return verdicts
+      },
+      { readOnly: true, makeKek: false },
+    ),
+}
+
+async function withDomain<Result>(config: Config, use: (domain: Domain) => Promise<Result>, options?: OpenOptions): Promise<Result> {
+  const domain = await openDomain(config, options)
+  try {
+    return await use(domain)
+  } finally {
+    await closeDomain(domain)
+  }
 }

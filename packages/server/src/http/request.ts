@@ -35,7 +35,8 @@ const unreadable: Readonly<Record<JsonRefusal, string>> = {
 export function readBody(endpoint: Endpoint, { headers, body }: Incoming): unknown {
   const empty = body === undefined || body.length === 0
   if (endpoint.body === undefined) {
-    if (!empty) throw new Fault('unreadable-body', 'This endpoint takes no body.')
+    // Where any method is taken, the body belongs to the request that a proxy asks about.
+    if (!empty && endpoint.method !== 'ANY') throw new Fault('unreadable-body', 'This endpoint takes no body.')
     return undefined
   }
   if (empty && endpoint.bodyOptional === true) return {}
@@ -51,9 +52,14 @@ export function readBody(endpoint: Endpoint, { headers, body }: Incoming): unkno
 }
 
 function requireJson(endpoint: Endpoint, contentType: string | undefined): void {
-  const [type, ...parameters] = (contentType ?? '').toLowerCase().split(';').map((part) => part.trim())
+  const [type, ...parameters] = (contentType ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim())
   const taken = type === 'application/json' || (endpoint.method === 'PATCH' && type === 'application/merge-patch+json')
-  const utf8 = parameters.every((parameter) => !parameter.startsWith('charset=') || /^charset="?utf-8"?$/.test(parameter))
+  const utf8 = parameters.every(
+    (parameter) => !parameter.startsWith('charset=') || /^charset="?utf-8"?$/.test(parameter),
+  )
   if (!taken || !utf8) {
     const also = endpoint.method === 'PATCH' ? ' or application/merge-patch+json' : ''
     throw new Fault('unsupported-media-type', `Send Content-Type: application/json${also}, in UTF-8.`)
@@ -61,19 +67,26 @@ function requireJson(endpoint: Endpoint, contentType: string | undefined): void 
 }
 
 /** The query as its schema wants it: each parameter once, unless it is a list; `meta.NAME` apart. */
-export function readQuery(endpoint: Endpoint, url: string): { query: Record<string, unknown>; meta: Record<string, string> } {
+export function readQuery(
+  endpoint: Endpoint,
+  url: string,
+): { query: Record<string, unknown>; meta: Record<string, string> } {
   const query: Record<string, unknown> = Object.create(null)
   const meta: Record<string, string> = Object.create(null)
   const at = url.indexOf('?')
-  const properties = (endpoint.query?.properties ?? {}) as Readonly<Record<string, { readonly type?: string; readonly enum?: readonly unknown[] }>>
+  const properties = (endpoint.query?.properties ?? {}) as Readonly<
+    Record<string, { readonly type?: string; readonly enum?: readonly unknown[] }>
+  >
   for (const [name, value] of new URLSearchParams(at < 0 ? '' : url.slice(at + 1))) {
     if (endpoint.metaFilters === true && /^meta\.[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)) {
-      if (name in meta || value.length > 500) throw invalidParameter(name, 'Give this filter once, with at most 500 characters.')
+      if (name in meta || value.length > 500)
+        throw invalidParameter(name, 'Give this filter once, with at most 500 characters.')
       meta[name.slice('meta.'.length)] = value
       continue
     }
     const schema = Object.hasOwn(properties, name) ? properties[name] : undefined
-    if (schema === undefined) throw invalidParameter(/kw[skat]_/.test(name) ? '…' : name.slice(0, 64), 'There is no such parameter.')
+    if (schema === undefined)
+      throw invalidParameter(/kw[skat]_/.test(name) ? '…' : name.slice(0, 64), 'There is no such parameter.')
     if (schema.type === 'array') {
       const list = (query[name] as string[] | undefined) ?? []
       query[name] = [...list, value]
@@ -121,7 +134,11 @@ export function isForwardAuth(endpoint: Endpoint): boolean {
 /** The operator token that came with a request. */
 export function tokenOf(endpoint: Endpoint, headers: IncomingHttpHeaders): Secret {
   const own = headers[verifierTokenHeader]
-  const token = isForwardAuth(endpoint) ? (Array.isArray(own) ? undefined : own) : /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  const token = isForwardAuth(endpoint)
+    ? Array.isArray(own)
+      ? undefined
+      : own
+    : /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
   return new Secret(token ?? '')
 }
 

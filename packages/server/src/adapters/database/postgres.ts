@@ -1,12 +1,12 @@
 /**
  * PostgreSQL behind the same port: connections, reads and LISTEN. Writing is `postgres-writer.ts`.
  */
-import { readFileSync } from 'node:fs'
-import { Client, type ClientConfig, Pool } from 'pg'
+import { Client, Pool } from 'pg'
 import type { TenantId } from '../../model/ids.ts'
 import type { Clock } from '../../ports/clock.ts'
 import { type Database, DatabaseLost, type Transacted } from '../../ports/database.ts'
 import { assertMigrated, type MigrationConnection, migrate } from './migrations.ts'
+import { clientConfig } from './postgres-config.ts'
 import { isPassing, lost } from './postgres-errors.ts'
 import { type Build, channel, statementTimeoutMilliseconds, TenantsWriter } from './postgres-writer.ts'
 import { Queries, type Query } from './queries.ts'
@@ -15,12 +15,10 @@ import { type Reads, readsOf } from './reads.ts'
 /** Reads and writes have connections of their own, so that a crowd of writers holds up no verification. */
 export const readConnectionsMax = 4
 export const writeConnectionsMax = 6
-const connectTimeoutMilliseconds = 5_000
 /** Beyond the statement's own time, for an answer that never comes. */
 const answerTimeoutMilliseconds = statementTimeoutMilliseconds + 2_000
 const relistenMilliseconds = 1_000
 const pollMilliseconds = 500
-const int8Oid = 20
 
 export interface PostgresOptions {
   readonly url: string
@@ -34,7 +32,7 @@ export interface PostgresOptions {
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
   const queries = new Queries('postgres')
   // A connection without the limits of the pools': a migration may take its time.
-  const client = new Client(clientConfig(options, options.url))
+  const client = new Client(clientConfig(options.url, options.caFile))
   client.on('error', () => undefined)
   try {
     await client.connect()
@@ -48,30 +46,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   return databaseOf(options, queries)
 }
 
-export function clientConfig(options: PostgresOptions, url: string): ClientConfig {
-  return {
-    ...addressOf(url, options.caFile),
-    connectionTimeoutMillis: connectTimeoutMilliseconds,
-    keepAlive: true,
-    application_name: 'keywright',
-    types: {
-      getTypeParser: ((oid: number) => (oid === int8Oid ? Number : (value: string) => value)) as NonNullable<
-        ClientConfig['types']
-      >['getTypeParser'],
-    },
-  }
-}
-
-/** A URL's own `sslmode` would win over the certificates given, so with these it goes. */
-function addressOf(url: string, caFile: string | undefined): ClientConfig {
-  if (caFile === undefined) return { connectionString: url }
-  const address = new URL(url)
-  address.searchParams.delete('sslmode')
-  return { connectionString: address.href, ssl: { ca: readFileSync(caFile, 'utf8'), rejectUnauthorized: true } }
-}
-
-function poolOf(options: PostgresOptions, max: number): Pool {
-  const config = clientConfig(options, options.url)
+export function poolOf(options: PostgresOptions, max: number): Pool {
+  const config = clientConfig(options.url, options.caFile)
   const pool = new Pool({ ...config, max, query_timeout: answerTimeoutMilliseconds })
   // Without a listener, a backend that is killed ends the process.
   pool.on('error', () => undefined)
@@ -155,7 +131,7 @@ function listen(options: PostgresOptions, onChange: () => void): () => void {
   let current: Client | undefined
   const connect = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      const client = new Client(clientConfig(options, options.listenUrl ?? options.url))
+      const client = new Client(clientConfig(options.listenUrl ?? options.url, options.caFile))
       current = client
       const ended = new Promise<void>((resolve) => {
         client.once('end', resolve)

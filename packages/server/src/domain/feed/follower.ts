@@ -168,12 +168,12 @@ export class Follower implements CommitListener {
       return
     }
     if (position.broken) return
-    const keys = position.seq < head.seq ? await this.#deps.keyring.of(tenant) : undefined
     while (position.seq < head.seq) {
       const stored = await this.#deps.database.entries(tenant, position.seq, entriesPerRead)
       if (stored.length === 0) return this.#break(tenant, position, 'gap')
       for (const one of stored) {
         // This node's own commits may have moved the position on while it read.
+        const keys = await this.#deps.keyring.having(tenant, one.dek)
         if (one.seq <= position.seq) continue
         const read = readEntry(one, position, keys)
         if (typeof read === 'string') return this.#break(tenant, position, read)

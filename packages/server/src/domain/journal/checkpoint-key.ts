@@ -12,11 +12,16 @@ const context = (tenant: TenantId) => ['checkpoint', tenant] as const
 /** A fresh key pair, as a tenant's record keeps it. */
 export function makeCheckpointKey(sealer: Sealer, tenant: TenantId): TenantRecord['checkpoint_key'] {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-  const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64url')
   return {
     public: Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url').toString('base64'),
-    sealed: sealer.seal('signing-key', pkcs8, context(tenant)),
+    sealed: sealCheckpointKey(sealer, tenant, privateKey),
   }
+}
+
+/** Seals a private half for a tenant's record. */
+export function sealCheckpointKey(sealer: Sealer, tenant: TenantId, privateKey: KeyObject): string {
+  const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64url')
+  return sealer.seal('signing-key', pkcs8, context(tenant))
 }
 
 /** The private half, or `undefined` where it was not sealed for this tenant. */

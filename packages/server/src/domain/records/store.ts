@@ -131,7 +131,7 @@ export class Store {
 
   /** `tick` is when the read began: a revision that was seen later than that says nothing against an older row. */
   async #believe<Kind extends RecordKind>(kind: Kind, row: StoredRow, tick: number): Promise<Loaded<Kind>> {
-    const read = readRow(kind, row, await this.#deps.keyring.of(row.tenant))
+    const read = readRow(kind, row, await this.#deps.keyring.having(row.tenant, row.dek))
     const fault: RowFault | undefined = typeof read === 'string' ? read : undefined
     const place = `${kind}/${row.id}`
     const seen = this.#seen.get(place)

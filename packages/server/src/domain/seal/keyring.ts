@@ -40,6 +40,14 @@ export class Keyring {
     return load
   }
 
+  /** As `of`, for keys that know this DEK version: another process may have made it since. */
+  async having(tenant: TenantId, version: number): Promise<TenantKeys> {
+    const keys = await this.of(tenant)
+    if (keys.has(version)) return keys
+    this.forget(tenant)
+    return await this.of(tenant)
+  }
+
   /** Keys that this node just made, so that a new tenant can be written before its DEK can be read back. */
   adopt(keys: TenantKeys): void {
     this.#tenants.set(keys.tenant, keys)
