@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { migrate } from './migrations.ts'
-import { clientConfig } from './postgres.ts'
+import { clientConfig } from './postgres-config.ts'
 import { compilerFor } from './queries.ts'
 import { tables } from './schema.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
@@ -118,7 +118,7 @@ async function withSnapshot<Result>(
       connection.close()
     }
   }
-  const client = new Client(clientConfig(from, from.url))
+  const client = new Client(clientConfig(from.url, from.caFile))
   client.on('error', () => undefined)
   await client.connect()
   try {
