@@ -9,18 +9,18 @@ import type { Appender } from '../ports/database.contract.ts'
 
 const program = fileURLToPath(new URL('./append.ts', import.meta.url))
 
+/** Starts it; `fileBlocksMax` is the size, in blocks of 512 bytes, beyond which the system refuses to write any file. */
 export function startAppender(
   url: string,
   dataDir: string,
   count: number,
   prefix: string,
   tenants: readonly TenantId[],
+  fileBlocksMax?: number,
 ): Appender {
-  const child = spawn(
-    process.execPath,
-    ['--conditions=@keywright/source', program, url, dataDir, String(count), prefix, ...tenants],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: {} },
-  )
+  const node = ['--conditions=@keywright/source', program, url, dataDir, String(count), prefix, ...tenants]
+  const limited = ['-c', `ulimit -f ${fileBlocksMax ?? 'unlimited'}; exec "$0" "$@"`, process.execPath, ...node]
+  const child = spawn('/bin/sh', limited, { stdio: ['ignore', 'pipe', 'inherit'], env: {} })
   const acknowledged: { tenant: TenantId; id: string }[] = []
   const waiting = new Set<() => void>()
   const wake = () => {

@@ -9,9 +9,11 @@ import type { TenantId } from '../model/ids.ts'
 import { emptyHead, newKey } from './appending.ts'
 
 const callers = 8
+/** What the program ends with when nothing written any more could be relied on. */
+const fatalExitCode = 3
 
 const [url = '', dataDir = '', count = '0', prefix = '', ...tenants] = process.argv.slice(2)
-const database = await openDatabase({ url, dataDir, clock: systemClock })
+const database = await openDatabase({ url, dataDir, clock: systemClock, onFatal: () => process.exit(fatalExitCode) })
 let next = 0
 
 async function append(): Promise<void> {

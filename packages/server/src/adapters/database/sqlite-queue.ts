@@ -13,6 +13,11 @@ import type { FromWriter, ToWriter, WireJob } from './sqlite-protocol.ts'
 export const jobsPerTurnMax = 64
 export const jobsWaitingMax = 10_000
 
+/** The file runs as TypeScript from the sources and as JavaScript once built; its neighbour has the same ending. */
+const writerBeside = import.meta.url.endsWith('.ts')
+  ? new URL('./sqlite-writer.ts', import.meta.url)
+  : new URL('./sqlite-writer.js', import.meta.url)
+
 export type Build = (heads: ReadonlyMap<TenantId, Head>) => Batch
 
 interface Job {
@@ -45,8 +50,7 @@ export class WriteQueue {
 
   constructor(options: WriteQueueOptions) {
     this.#options = options
-    const file = import.meta.url.endsWith('.ts') ? './sqlite-writer.ts' : './sqlite-writer.js'
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: { path: options.path }, env: {} })
+    this.#worker = new Worker(writerBeside, { workerData: { path: options.path }, env: {} })
     this.#worker.unref()
     this.#worker.on('message', (message: FromWriter) => this.#answer?.(message))
     this.#worker.on('error', (error: Error) => this.#die(error.message))

@@ -97,6 +97,20 @@ describe('the embedded database', () => {
     await assert.rejects(database.maintain([]), { name: 'DatabaseLost' })
   })
 
+  test('ends its process at the first failed write to the disk, and what was acknowledged before is there', async () => {
+    const dataDir = folder()
+    const appender = startAppender('embedded', dataDir, 1_000_000, 'k', [tenant], 2_048)
+    assert.equal(await appender.exited, 3)
+    const database = await openDatabase({ url: 'embedded', dataDir, clock: systemClock })
+    const ids = appender.acknowledged.map(({ id }) => id)
+    assert.ok(ids.length > 0)
+    assert.equal((await database.records('keys', ids)).length, ids.length)
+    const head = (await database.heads()).get(tenant)
+    assert.equal(head?.seq, await database.count('keys', tenant, {}, []))
+    assert.equal((await database.entries(tenant, 0, 1_000_000)).length, head?.seq)
+    await database.close()
+  })
+
   test('says which file cannot be opened', async () => {
     const dataDir = folder()
     writeFileSync(
