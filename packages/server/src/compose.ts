@@ -1,13 +1,14 @@
 /**
  * The one place where adapters are chosen from the configuration and joined to the domain.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseCredential } from '@keywright/credential/credential'
 import { openDatabase } from './adapters/database/open.ts'
 import { openKeks } from './adapters/kek/all.ts'
 import { createSlowHash } from './adapters/slow-hash/pool.ts'
 import { systemClock } from './adapters/system/clock.ts'
+import { replacePublicFile, writePrivateFile } from './adapters/system/files.ts'
 import { createLog } from './adapters/system/log.ts'
 import { systemRandom } from './adapters/system/random.ts'
 import { watchFiles } from './adapters/system/watch.ts'
@@ -20,7 +21,7 @@ import { SlowCosts } from './domain/import/slow-costs.ts'
 import type { Domain } from './domain/records/domain.ts'
 import { Store } from './domain/records/store.ts'
 import { Keyring } from './domain/seal/keyring.ts'
-import { foundDefaultTenant, tenantIdOf } from './domain/tenants/tenants.ts'
+import { foundDefaultTenant, newOwner, tenantIdOf } from './domain/tenants/tenants.ts'
 import { FactsCache } from './domain/verify/facts.ts'
 import type { Authority } from './http/authority.ts'
 import { endpoints } from './http/endpoints.ts'
@@ -73,7 +74,7 @@ export async function openDomain(config: Config, options: OpenOptions = { readOn
   })
   try {
     const isNew = (await tenantIdOf({ database }, defaultTenantSlug)) === undefined
-    const keks = openKeks(config.kek, { make: isNew && options.makeKek, random, environment: config.variable })
+    const keks = openKeks(config.kek, { make: isNew && options.makeKek, random, makeFile: (path, text) => writePrivateFile(path, text, { fresh: true }), environment: config.variable })
     const keyring = new Keyring(database, keks)
     const store = new Store({ database, keyring, log })
     const listener = new Follower({ database, keyring, clock, log })
@@ -116,19 +117,21 @@ interface Founded {
 
 /** Makes the default tenant of an empty database; opens its keys, so that a wrong KEK is found before anything is answered. */
 async function found(domain: Domain, config: Config): Promise<Founded> {
-  const adopted = config.operatorToken === undefined ? undefined : adoptable(config.operatorToken)
-  const token = await foundDefaultTenant(domain, adopted)
   const path = join(config.dataDir, tokenFileName)
-  if (token === undefined) {
-    const tenant = await tenantIdOf(domain, defaultTenantSlug)
-    if (tenant !== undefined) await domain.keyring.of(tenant)
+  const tenant = await tenantIdOf(domain, defaultTenantSlug)
+  if (tenant !== undefined) {
+    await domain.keyring.of(tenant)
     if (config.operatorToken !== undefined) await requireKnownToken(domain, config.operatorToken)
     return { isNew: false, tokenFile: existsSync(path) ? path : undefined }
   }
-  if (adopted !== undefined) return { isNew: true, tokenFile: undefined }
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
-  writeFileSync(path, `${token.reveal()}\n`, { mode: 0o600, flush: true })
-  chmodSync(path, 0o600)
+  if (config.operatorToken !== undefined) {
+    await foundDefaultTenant(domain, adoptable(config.operatorToken))
+    return { isNew: true, tokenFile: undefined }
+  }
+  const owner = newOwner(domain.random)
+  // The file first: a start that is killed in between leaves a token of nobody, which the next start replaces, and never an owner without a token.
+  writePrivateFile(path, `${owner.token.reveal()}\n`, { fresh: false })
+  await foundDefaultTenant(domain, owner)
   return { isNew: true, tokenFile: path }
 }
 
@@ -205,16 +208,10 @@ function degradedParts(domain: Domain): readonly string[] {
 async function publishCheckpoints(domain: Domain, config: Config): Promise<void> {
   const made = await checkpointAll(domain).catch(() => [])
   if (config.checkpointDir === undefined) return
-  mkdirSync(config.checkpointDir, { recursive: true, mode: 0o755 })
   for (const { slug, note, verifierKey } of made) {
-    replaceFile(join(config.checkpointDir, `${slug}.checkpoint`), note)
-    replaceFile(join(config.checkpointDir, `${slug}.vkey`), `${verifierKey}\n`)
+    replacePublicFile(join(config.checkpointDir, `${slug}.checkpoint`), note)
+    replacePublicFile(join(config.checkpointDir, `${slug}.vkey`), `${verifierKey}\n`)
   }
-}
-
-function replaceFile(path: string, text: string): void {
-  writeFileSync(`${path}.new`, text, { mode: 0o644, flush: true })
-  renameSync(`${path}.new`, path)
 }
 
 async function forget(domain: Domain): Promise<void> {

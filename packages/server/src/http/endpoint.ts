@@ -53,6 +53,8 @@ export interface Endpoint {
   readonly bodyOptional?: true
   /** A POST that changes something: takes an `Idempotency-Key`. */
   readonly idempotent?: true
+  /** Answers for many things at once, and so without an ETag. */
+  readonly batch?: true
   /** Takes `If-Match`. */
   readonly conditional?: true
   /** What a good answer looks like, by status. */
@@ -75,7 +77,11 @@ export function endpoint<Body extends TSchema | undefined = undefined, Query ext
 }
 
 /** 200 with a representation and its ETag. */
-export function representation(body: { readonly seq: number }, status = 200, headers: Record<string, string> = {}): Reply {
+export function representation(
+  body: { readonly seq: number },
+  status = 200,
+  headers: Record<string, string> = {},
+): Reply {
   return { status, body, headers: { etag: etagOf(body.seq), ...headers } }
 }
 
@@ -93,7 +99,7 @@ export function readIfMatch(header: string | undefined): IfMatch {
   })
 }
 
-/** Refuses a patch that clears what cannot be cleared (RFC 7396: `null` clears). */
+/** A parameter of the path, which the router has matched. */
 export function requireParameter(parameters: Readonly<Record<string, string>>, name: string): string {
   const value = parameters[name]
   if (value === undefined) throw new Fault('not-found', 'There is no such thing.')

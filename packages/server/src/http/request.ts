@@ -9,15 +9,14 @@ import { Fault, invalidParameter } from '../model/fault.ts'
 import { Secret } from '../model/secret.ts'
 import type { Authority } from './authority.ts'
 import type { Endpoint } from './endpoint.ts'
-import { type JsonRefusal, parseJson } from './json.ts'
-import { requireValid, requireValidQuery } from './validate.ts'
+import { type JsonRefusal, parseJson, pointerNameLengthMax } from './json.ts'
+import { credentialLike, requireValid, requireValidQuery } from './validate.ts'
 
 /** What the framework hands over. */
 export interface Incoming {
   readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders
-  readonly rawHeaders: readonly string[]
   readonly peer: string | undefined
   readonly body: Buffer | undefined
   readonly parameters: Readonly<Record<string, string>>
@@ -74,10 +73,12 @@ export function readQuery(
   const query: Record<string, unknown> = Object.create(null)
   const meta: Record<string, string> = Object.create(null)
   const at = url.indexOf('?')
+  const text = at < 0 ? '' : url.slice(at + 1)
+  requireReadable(text)
   const properties = (endpoint.query?.properties ?? {}) as Readonly<
     Record<string, { readonly type?: string; readonly enum?: readonly unknown[] }>
   >
-  for (const [name, value] of new URLSearchParams(at < 0 ? '' : url.slice(at + 1))) {
+  for (const [name, value] of new URLSearchParams(text)) {
     if (endpoint.metaFilters === true && /^meta\.[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name)) {
       if (name in meta || value.length > 500)
         throw invalidParameter(name, 'Give this filter once, with at most 500 characters.')
@@ -85,27 +86,41 @@ export function readQuery(
       continue
     }
     const schema = Object.hasOwn(properties, name) ? properties[name] : undefined
-    if (schema === undefined)
-      throw invalidParameter(/kw[skat]_/.test(name) ? '…' : name.slice(0, 64), 'There is no such parameter.')
+    if (schema === undefined) throw invalidParameter(shownName(name), 'There is no such parameter.')
     if (schema.type === 'array') {
       const list = (query[name] as string[] | undefined) ?? []
       query[name] = [...list, value]
     } else if (name in query) throw invalidParameter(name, 'Give this parameter once.')
     else query[name] = typed(value, schema)
   }
-  if (/[\0\uFFFD]/.test(decodeURIComponentOrEmpty(at < 0 ? '' : url.slice(at + 1)))) {
-    throw new Fault('invalid-field', 'The query holds text that is not UTF-8, or NUL.')
-  }
   if (endpoint.query !== undefined) requireValidQuery(endpoint.query as TObject, query)
   return { query, meta }
 }
 
-function decodeURIComponentOrEmpty(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
-  } catch {
-    return '\0'
+/** Refuses what the URL's own reader would mend: broken percent signs, text that is not UTF-8, NUL. Names the parameter. */
+function requireReadable(query: string): void {
+  for (const part of query.split('&')) {
+    const [name = '', ...value] = part.split('=')
+    if (isReadable(name) && isReadable(value.join('='))) continue
+    throw invalidParameter(isReadable(name) ? shownName(decode(name)) : '…', 'This is not UTF-8, or holds NUL.')
   }
+}
+
+function isReadable(text: string): boolean {
+  try {
+    return !decode(text).includes('\0')
+  } catch {
+    return false
+  }
+}
+
+function decode(text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '))
+}
+
+/** A parameter's name as an answer shows it: cut, and not at all where it could be a credential. */
+function shownName(name: string): string {
+  return credentialLike.test(name) ? '…' : name.slice(0, pointerNameLengthMax).toWellFormed()
 }
 
 /** A query parameter's text as what its schema says it is, or as it came where it is none. */
@@ -176,11 +191,4 @@ export function idempotencyKeyOf(endpoint: Endpoint, headers: IncomingHttpHeader
     throw new Fault('unreadable-body', 'An Idempotency-Key has 1 to 255 visible ASCII characters.')
   }
   return header
-}
-
-/** Requests that no honest client sends: two Host headers (RFC 9112 section 3.2). */
-export function requireOneHost(rawHeaders: readonly string[]): void {
-  let hosts = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index]?.toLowerCase() === 'host') hosts += 1
-  if (hosts > 1) throw new Fault('unreadable-body', 'A request names its host once.')
 }

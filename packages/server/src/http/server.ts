@@ -12,6 +12,7 @@ import { InFlight } from './draining.ts'
 import type { Endpoint, Reply } from './endpoint.ts'
 import { type Lane, withLane } from './lane.ts'
 import { writeSocketProblem } from './problem.ts'
+import { withStrictHttp } from './strict.ts'
 import { failed, run } from './run.ts'
 import type { Incoming } from './request.ts'
 
@@ -80,7 +81,7 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
     clientErrorHandler: (error, socket) => refuseOnSocket(error, socket, newRequestId()),
     routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: false, caseSensitive: true },
     serverFactory: (handler) => {
-      server = makeServer(options, handler as RequestListener, () => state.draining)
+      server = makeServer(options, withStrictHttp(handler as RequestListener, newRequestId), () => state.draining)
       return server
     },
   })
@@ -147,12 +148,18 @@ function makeServer(options: ServerOptions, framework: RequestListener, draining
     keepAliveTimeout: keepAliveTimeoutMilliseconds,
     connectionsCheckingInterval: timeouts.checkMilliseconds,
     noDelay: true,
+    // `strict.ts` asks for it, with an answer in our own form.
+    requireHostHeader: false,
   }
   const { lane } = options
   const listener =
     lane === undefined ? framework : withLane((...question) => (draining() ? undefined : lane(...question)), framework)
-  if (options.tls === undefined) return createServer(settings, listener)
-  return createTlsServer({ ...settings, ...options.tls, minVersion: 'TLSv1.2' }, listener)
+  const server =
+    options.tls === undefined
+      ? createServer(settings, listener)
+      : createTlsServer({ ...settings, ...options.tls, minVersion: 'TLSv1.2' }, listener)
+  // An expectation other than 100-continue may be ignored (RFC 9110 section 10.1.1).
+  return server.on('checkExpectation', framework)
 }
 
 /**
@@ -194,7 +201,6 @@ function incomingOf(request: FastifyRequest): Incoming {
     method: request.method,
     url: request.url,
     headers: request.headers,
-    rawHeaders: request.raw.rawHeaders,
     peer: request.socket.remoteAddress,
     body: Buffer.isBuffer(request.body) ? request.body : undefined,
     parameters: request.params as Readonly<Record<string, string>>,

@@ -48,7 +48,9 @@ export function requireValidQuery(schema: TObject, query: Readonly<Record<string
 }
 
 function invalid(errors: readonly FaultPlace[]): Fault {
-  return new Fault('invalid-field', errors[0]?.detail ?? 'A field is not valid.', { errors: errors.slice(0, errorsMax) })
+  return new Fault('invalid-field', errors[0]?.detail ?? 'A field is not valid.', {
+    errors: errors.slice(0, errorsMax),
+  })
 }
 
 interface Place {
@@ -56,20 +58,43 @@ interface Place {
   readonly detail: string
 }
 
+/** One place a field. Of a field's alternatives only those are told that the value comes near to. */
 function placesOf(findings: readonly Finding[]): readonly Place[] {
-  const places: Place[] = []
+  const places = new Map<string, string>()
+  const types = new Map<string, string[]>()
   for (const finding of findings) {
-    // The keyword that stands for a field's alternatives says it; its parts would only repeat.
+    // It only says that one of the others does.
     if (finding.keyword === 'boolean') continue
-    for (const place of placesOfOne(finding)) if (!places.some((other) => other.path === place.path)) places.push(place)
+    for (const { path, detail } of placesOfOne(finding)) {
+      if (!places.has(path)) places.set(path, detail)
+      if (finding.keyword === 'type') types.set(path, [...(types.get(path) ?? []), ...typesOf(finding.params)])
+    }
   }
-  return places.length === 0 ? [{ path: '', detail: 'The value is not valid.' }] : places
+  for (const [path, names] of types) {
+    const other = findings.some(({ keyword, instancePath }) => !choices.has(keyword) && safePath(instancePath) === path)
+    if (!other) places.set(path, sentenceOf('type', { type: names }))
+  }
+  // Whatever is wrong inside a value is nearer than that it is not another type.
+  const paths = [...places.keys()]
+  const outer = (path: string) => types.has(path) && paths.some((other) => other.startsWith(`${path}/`))
+  const kept = [...places].filter(([path]) => !outer(path)).map(([path, detail]) => ({ path, detail }))
+  return kept.length === 0 ? [{ path: '', detail: 'The value is not valid.' }] : kept
+}
+
+/** Keywords that speak of a choice, not of the value. */
+const choices: ReadonlySet<string> = new Set(['type', 'anyOf', 'boolean'])
+
+function typesOf(params: Finding['params']): string[] {
+  return [params['type']].flat().map(String)
 }
 
 function placesOfOne({ keyword, instancePath, params }: Finding): Place[] {
   const at = safePath(instancePath)
   const named = (member: string, detail: string) =>
-    (Array.isArray(params[member]) ? params[member] : []).map((name) => ({ path: `${at}/${safeName(String(name))}`, detail }))
+    (Array.isArray(params[member]) ? params[member] : []).map((name) => ({
+      path: `${at}/${safeName(String(name))}`,
+      detail,
+    }))
   if (keyword === 'required') return named('requiredProperties', 'This field is missing.')
   if (keyword === 'additionalProperties') return named('additionalProperties', 'There is no such field.')
   return [{ path: at, detail: sentenceOf(keyword, params) }]
@@ -79,7 +104,7 @@ function sentenceOf(keyword: string, params: Readonly<Record<string, unknown>>):
   const limit = typeof params['limit'] === 'number' ? params['limit'] : undefined
   switch (keyword) {
     case 'type':
-      return `This must be of type ${[params['type']].flat().join(' or ')}.`
+      return `This must be of type ${[...new Set(typesOf(params))].join(' or ')}.`
     case 'minLength':
       return `This must have at least ${limit} characters.`
     case 'maxLength':
@@ -97,7 +122,9 @@ function sentenceOf(keyword: string, params: Readonly<Record<string, unknown>>):
       return `This has too many or too few members.`
     case 'enum':
     case 'const':
-      return Array.isArray(params['allowedValues']) ? `This must be one of: ${params['allowedValues'].join(', ')}.` : 'This must be another value.'
+      return Array.isArray(params['allowedValues'])
+        ? `This must be one of: ${params['allowedValues'].join(', ')}.`
+        : 'This must be another value.'
     case 'pattern':
     case 'format':
       return 'This does not have the right form.'
@@ -108,12 +135,13 @@ function sentenceOf(keyword: string, params: Readonly<Record<string, unknown>>):
   }
 }
 
-const credentialLike = /kw[skat]_/
+/** What could be a credential in the wrong place. */
+export const credentialLike = /kw[skat]_/
 
 /** Member names come from the caller too: long ones are cut, and what looks like a credential is not repeated. */
 function safeName(name: string): string {
   if (credentialLike.test(name)) return '…'
-  return name.slice(0, pointerNameLengthMax).replaceAll('~', '~0').replaceAll('/', '~1')
+  return name.slice(0, pointerNameLengthMax).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
 function safePath(path: string): string {

@@ -2,13 +2,10 @@
  * Every KEK provider, chosen by the scheme of its name: `file:PATH`, `env:NAME`.
  */
 import type { Kek } from '../../ports/kek.ts'
-import type { Random } from '../../ports/random.ts'
-import { environmentKek, fileKek, KekUnusable } from './local.ts'
+import { environmentKek, type FileKekOptions, fileKek, KekUnusable } from './local.ts'
 
-export interface KekOptions {
-  /** Write a fresh file where there is none: at the first start of a new database. */
-  readonly make: boolean
-  readonly random: Random
+/** `make`: write a fresh file where there is none, at the first start of a new database. */
+export interface KekOptions extends FileKekOptions {
   /** Values of the environment variables that `env:` names. */
   readonly environment: (name: string) => string | undefined
 }

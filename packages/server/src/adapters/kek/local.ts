@@ -3,8 +3,7 @@
  * context as additional data.
  */
 import { createHash, createSecretKey, type KeyObject } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { decryptBytes, encryptBytes } from './gcm.ts'
 import type { Kek } from '../../ports/kek.ts'
 import type { Random } from '../../ports/random.ts'
@@ -16,21 +15,22 @@ export class KekUnusable extends Error {
   override readonly name = 'KekUnusable'
 }
 
+export interface FileKekOptions {
+  readonly make: boolean
+  readonly random: Random
+  /** Writes a private file that is not there yet, so that it is on the disk afterwards. */
+  readonly makeFile: (path: string, text: string) => void
+}
+
 /** A KEK from a file. `make` writes a fresh one, mode 0600, where there is none yet. */
-export function fileKek(path: string, options: { readonly make: boolean; readonly random: Random }): Kek {
+export function fileKek(path: string, options: FileKekOptions): Kek {
   if (!existsSync(path)) {
     if (!options.make) {
       throw new KekUnusable(
         `The KEK file ${path} is missing. Name the file this database was made with by --kek file:PATH.`,
       )
     }
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    writeFileSync(path, `${Buffer.from(options.random.bytes(kekBytes)).toString('base64')}\n`, {
-      mode: 0o600,
-      flag: 'wx',
-      flush: true,
-    })
-    chmodSync(path, 0o600)
+    options.makeFile(path, `${Buffer.from(options.random.bytes(kekBytes)).toString('base64')}\n`)
   }
   const mode = statSync(path).mode & 0o077
   if (mode !== 0) throw new KekUnusable(`The KEK file ${path} can be read by others. Run: chmod 600 ${path}`)

@@ -5,7 +5,8 @@ import { Fault } from '../../model/fault.ts'
 import { defaultTenantSlug, type TenantId } from '../../model/ids.ts'
 import { writeInstant } from '../../model/instant.ts'
 import type { Actor } from '../../model/journal.ts'
-import { Secret } from '../../model/secret.ts'
+import type { Secret } from '../../model/secret.ts'
+import type { Random } from '../../ports/random.ts'
 import type { Caller } from '../access/caller.ts'
 import { makeCheckpointKey } from '../journal/checkpoint-key.ts'
 import { commit } from '../journal/ledger.ts'
@@ -41,7 +42,7 @@ export interface CreatedTenant {
 /** Makes a tenant. Only an owner of the tenant `default` may. */
 export async function createTenant(deps: TenantDeps, caller: Caller, input: TenantInput): Promise<CreatedTenant> {
   await requireDefaultTenant(deps, caller)
-  return await makeTenant(deps, caller.actor, input, undefined)
+  return await makeTenant(deps, caller.actor, input, newOwner(deps.random))
 }
 
 /**
@@ -51,13 +52,11 @@ async function makeTenant(
   deps: TenantDeps,
   actor: Actor,
   input: TenantInput,
-  adopted: { readonly id: string; readonly token: Secret } | undefined,
+  { id: digits, token }: NewOwner,
 ): Promise<CreatedTenant> {
   const id = newTenantId(deps.random)
   const { dek, write } = await makeDek(deps, deps.keks[0], id, 1)
   deps.keyring.adopt(new TenantKeys(id, new Map([[1, dek]])))
-  const digits = adopted?.id ?? newOperatorDigits(deps.random)
-  const token = adopted?.token ?? newOperatorToken(deps.random, digits)
   const owner = operatorDraft(
     operatorIdOf(digits),
     { name: 'owner', role: 'owner', networks: null, expires_at: null },
@@ -105,14 +104,20 @@ async function makeTenant(
   return committed.answer
 }
 
-/** The tenant `default` of an empty database, with its owner's token, given or made; `undefined` where there is one already. */
-export async function foundDefaultTenant(
-  deps: TenantDeps,
-  adopted: { readonly id: string; readonly token: Secret } | undefined,
-): Promise<Secret | undefined> {
-  if ((await tenantIdOf(deps, defaultTenantSlug)) !== undefined) return undefined
-  const { token } = await makeTenant(deps, systemActor, { slug: defaultTenantSlug, name: 'Default' }, adopted)
-  return new Secret(token)
+/** An owner to be: the digits of its id and its token. */
+export interface NewOwner {
+  readonly id: string
+  readonly token: Secret
+}
+
+export function newOwner(random: Random): NewOwner {
+  const id = newOperatorDigits(random)
+  return { id, token: newOperatorToken(random, id) }
+}
+
+/** The tenant `default` of an empty database, with this owner. Throws a conflict where another process was first. */
+export async function foundDefaultTenant(deps: TenantDeps, owner: NewOwner): Promise<void> {
+  await makeTenant(deps, systemActor, { slug: defaultTenantSlug, name: 'Default' }, owner)
 }
 
 /** The id of the tenant with this slug. */

@@ -27,7 +27,9 @@ const ImportItemBody = Shape({
   value: Type.Optional(Type.String({ minLength: 1, maxLength: 4_096 })),
   hash: Type.Optional(Type.String({ minLength: 20, maxLength: 300 })),
   client_id: Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^[\\x20-\\x7E]+$' })),
-  lookup: Type.Optional(Type.String({ minLength: lookupLengthMin, maxLength: lookupLengthMax, pattern: '^[\\x21-\\x7E]+$' })),
+  lookup: Type.Optional(
+    Type.String({ minLength: lookupLengthMin, maxLength: lookupLengthMax, pattern: '^[\\x21-\\x7E]+$' }),
+  ),
   human: Type.Optional(Type.Boolean()),
   high_entropy: Type.Optional(Type.Boolean()),
 })
@@ -50,7 +52,8 @@ export const keyEndpoints: readonly Endpoint[] = [
     idempotent: true,
     body: KeyBody,
     answers: { 201: CreatedKey },
-    handle: async ({ authority, caller, body }) => representation(await createKey(authority, caller, readKeyInput(body)), 201),
+    handle: async ({ authority, caller, body }) =>
+      representation(await createKey(authority, caller, readKeyInput(body)), 201),
   }),
   endpoint({
     method: 'GET',
@@ -79,11 +82,21 @@ export const keyEndpoints: readonly Endpoint[] = [
     path: '/v1/keys/import',
     tag: 'Keys',
     summary: 'Import credentials from elsewhere',
-    description: 'Each row becomes a key that is presented as its own text. Rows fail alone. `dry_run` says what would happen.',
+    description:
+      'Each row becomes a key that is presented as its own text. Rows fail alone. `dry_run` says what would happen.',
     roles: issuers,
     idempotent: true,
-    body: Shape({ dry_run: Type.Optional(Type.Boolean()), items: Type.Array(ImportItemBody, { minItems: 1, maxItems: 1_000 }) }),
-    answers: { 200: Answer('One result per row, in order.', { results: Type.Array(Type.Object({ ok: Type.Boolean() })), seq: Type.Integer() }) },
+    batch: true,
+    body: Shape({
+      dry_run: Type.Optional(Type.Boolean()),
+      items: Type.Array(ImportItemBody, { minItems: 1, maxItems: 1_000 }),
+    }),
+    answers: {
+      200: Answer('One result per row, in order.', {
+        results: Type.Array(Type.Object({ ok: Type.Boolean() })),
+        seq: Type.Integer(),
+      }),
+    },
     handle: async ({ authority, caller, body }) => {
       const items = body.items.map((item, index): ImportItem => {
         const { format, value, hash, client_id, lookup, human, high_entropy, ...key } = item
@@ -104,7 +117,8 @@ export const keyEndpoints: readonly Endpoint[] = [
     summary: 'Show a key',
     roles: readers,
     answers: { 200: Key },
-    handle: async ({ authority, caller, parameters }) => representation(await getKey(authority, caller, requireParameter(parameters, 'id'))),
+    handle: async ({ authority, caller, parameters }) =>
+      representation(await getKey(authority, caller, requireParameter(parameters, 'id'))),
   }),
   endpoint({
     method: 'PATCH',
@@ -117,7 +131,9 @@ export const keyEndpoints: readonly Endpoint[] = [
     body: KeyPatchBody,
     answers: { 200: Key },
     handle: async ({ authority, caller, parameters, body, ifMatch }) =>
-      representation(await patchKey(authority, caller, requireParameter(parameters, 'id'), readKeyPatch(body), ifMatch)),
+      representation(
+        await patchKey(authority, caller, requireParameter(parameters, 'id'), readKeyPatch(body), ifMatch),
+      ),
   }),
   ...(['disable', 'enable', 'revoke', 'restore'] as const).map((verb) =>
     endpoint({
