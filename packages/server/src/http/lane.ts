@@ -41,8 +41,9 @@ export function withLane(lane: Lane, framework: Listener): Listener {
   }
 }
 
-function isOrdinary({ headers, rawHeaders }: IncomingMessage): boolean {
+function isOrdinary({ headers, httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
   return (
+    httpVersionMajor === 1 &&
     headers['content-type'] === 'application/json' &&
     headers['transfer-encoding'] === undefined &&
     headers['content-encoding'] === undefined &&
