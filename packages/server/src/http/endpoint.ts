@@ -49,6 +49,8 @@ export interface Endpoint {
   /** Whether `meta.NAME` filters are taken. */
   readonly metaFilters?: true
   readonly body?: TSchema
+  /** A body as a person would send it, for the reference. It fits `body`. */
+  readonly example?: unknown
   /** Whether an empty body stands for `{}`. */
   readonly bodyOptional?: true
   /** A POST that changes something: takes an `Idempotency-Key`. */
@@ -57,6 +59,10 @@ export interface Endpoint {
   readonly batch?: true
   /** Takes `If-Match`. */
   readonly conditional?: true
+  /** The media type of good answers that are no JSON. */
+  readonly answerType?: string
+  /** Request headers that the handler reads, with a sentence. */
+  readonly requestHeaders?: Readonly<Record<string, string>>
   /** What a good answer looks like, by status. */
   readonly answers: Readonly<Record<number, TSchema | null>>
   handle(context: Context<unknown, Readonly<Record<string, unknown>>>): Promise<Reply>

@@ -24,7 +24,8 @@ export function withLane(lane: Lane, framework: Listener): Listener {
     if (bytes === null) return framework(request, response)
     const authorization = request.headers.authorization
     const whole = bytes.length <= bodyBytesMax && bytes.length === Number(request.headers['content-length'])
-    const text = authorization !== undefined && whole ? lane(request, authorization, bytes.toString('latin1')) : undefined
+    const text =
+      authorization !== undefined && whole ? lane(request, authorization, bytes.toString('latin1')) : undefined
     if (text === undefined) {
       request.unshift(bytes)
       return framework(request, response)
@@ -36,7 +37,8 @@ export function withLane(lane: Lane, framework: Listener): Listener {
   }
   return (request, response) => {
     // The body is parsed right after this event: one tick later it is there, without a listener.
-    if (request.url === '/v1/verify' && request.method === 'POST' && isOrdinary(request)) process.nextTick(afterHead, request, response)
+    if (request.url === '/v1/verify' && request.method === 'POST' && isOrdinary(request))
+      process.nextTick(afterHead, request, response)
     else framework(request, response)
   }
 }

@@ -27,9 +27,13 @@ export function readNetworks(
   if (lists === undefined || lists === null) return null
   const read = parseNetworks(lists)
   if ('reason' in read) {
-    throw invalidField(pointer + read.pointer, `This is no network in canonical form, such as 10.0.0.0/8 (${read.reason}).`)
+    throw invalidField(
+      pointer + read.pointer,
+      `This is no network in canonical form, such as 10.0.0.0/8 (${read.reason}).`,
+    )
   }
-  if (lists.in !== undefined && lists.in.length === 0) throw invalidField(`${pointer}/in`, 'An empty list would let nobody in. Leave it out to let everybody in.')
+  if (lists.in !== undefined && lists.in.length === 0)
+    throw invalidField(`${pointer}/in`, 'An empty list would let nobody in. Leave it out to let everybody in.')
   return { in: lists.in ?? [], not_in: lists.not_in ?? [] }
 }
 
@@ -41,7 +45,10 @@ export function readLimits(inputs: readonly LimitInput[], pointer = '/limits'): 
   return inputs.map((input, index) => {
     const algorithm = input.algorithm ?? 'window'
     if (algorithm === 'window' && input.burst !== undefined && input.burst !== null) {
-      throw invalidField(`${pointer}/${index}/burst`, 'Only a bucket takes a burst; a window never admits more than its limit.')
+      throw invalidField(
+        `${pointer}/${index}/burst`,
+        'Only a bucket takes a burst; a window never admits more than its limit.',
+      )
     }
     return {
       name: input.name,
@@ -67,7 +74,13 @@ export function readQuotas(inputs: readonly QuotaInput[], pointer = '/quotas'): 
       throw invalidField(`${pointer}/${index}/anchor_day`, 'Only a monthly quota takes an anchor_day.')
     }
     const time_zone = readTimeZone(input.time_zone, `${pointer}/${index}/time_zone`)
-    return { name: input.name, limit: input.limit, period: input.period, anchor_day: input.anchor_day ?? null, time_zone }
+    return {
+      name: input.name,
+      limit: input.limit,
+      period: input.period,
+      anchor_day: input.anchor_day ?? null,
+      time_zone,
+    }
   })
 }
 
@@ -80,10 +93,18 @@ export function readCredits(input: CreditsInput | undefined, pointer = '/credits
   if (input === undefined || input === null) return null
   const refill = input.refill ?? null
   // Credits without a number are unlimited; a refill would turn them into one.
-  if (input.remaining === null && refill !== null) throw invalidField(`${pointer}/refill`, 'Unlimited credits cannot be refilled.')
+  if (input.remaining === null && refill !== null)
+    throw invalidField(`${pointer}/refill`, 'Unlimited credits cannot be refilled.')
   return {
     remaining: input.remaining,
-    refill: refill === null ? null : { amount: refill.amount, every: refill.every, time_zone: readTimeZone(refill.time_zone, `${pointer}/refill/time_zone`) },
+    refill:
+      refill === null
+        ? null
+        : {
+            amount: refill.amount,
+            every: refill.every,
+            time_zone: readTimeZone(refill.time_zone, `${pointer}/refill/time_zone`),
+          },
   }
 }
 
@@ -97,7 +118,9 @@ function readTimeZone(zone: string | undefined, pointer: string): string {
 }
 
 /** The given fields of an input without those that are absent. */
-export function present<Fields extends object>(fields: Fields): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {
+export function present<Fields extends object>(
+  fields: Fields,
+): { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [Name in keyof Fields]?: Exclude<Fields[Name], undefined>
   }

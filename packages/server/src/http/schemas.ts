@@ -14,7 +14,11 @@ export const OrNull = <Schema extends TSchema>(schema: Schema) => Type.Union([sc
 export const NameText = Type.String({ minLength: 1, maxLength: 200 })
 export const IdText = Type.String({ minLength: 1, maxLength: 256 })
 /** An absolute URI, without fragment (RFC 8707 section 2). */
-export const Identifier = Type.String({ minLength: 3, maxLength: 500, pattern: '^[A-Za-z][A-Za-z0-9+.-]*:[^\\s#\\u0000-\\u001f]+$' })
+export const Identifier = Type.String({
+  minLength: 3,
+  maxLength: 500,
+  pattern: '^[A-Za-z][A-Za-z0-9+.-]*:[^\\s#\\u0000-\\u001f]+$',
+})
 /** RFC 6749 section 3.3 scope-token. */
 export const ScopeName = Type.String({ minLength: 1, maxLength: 100, pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$' })
 export const InstantText = Type.String({ minLength: 20, maxLength: 35, description: 'RFC 3339' })

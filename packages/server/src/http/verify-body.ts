@@ -59,14 +59,27 @@ export function readVerifyBody(text: string): VerifyRequest | undefined {
   }
 }
 
-function requestOf(credential: string, api: string | undefined, ip: string | undefined, scopes: readonly string[] | undefined): VerifyRequest | undefined {
-  if (scopes !== undefined && (scopes.length > lengthsMax.scopes || !scopes.every((scope) => scopeForm.test(scope)))) return undefined
-  return {
-    credential,
-    ...(api === undefined ? {} : { api }),
-    ...(ip === undefined ? {} : { ip }),
-    ...(scopes === undefined ? {} : { scopes }),
-  }
+function requestOf(
+  credential: string,
+  api: string | undefined,
+  ip: string | undefined,
+  scopes: readonly string[] | undefined,
+): VerifyRequest | undefined {
+  if (scopes !== undefined && (scopes.length > lengthsMax.scopes || !scopes.every((scope) => scopeForm.test(scope))))
+    return undefined
+  const request: Ordinary = { credential }
+  if (api !== undefined) request.api = api
+  if (scopes !== undefined) request.scopes = scopes
+  if (ip !== undefined) request.ip = ip
+  return request
+}
+
+/** What an ordinary body holds, while it is put together. */
+interface Ordinary {
+  credential: string
+  api?: string
+  scopes?: readonly string[]
+  ip?: string
 }
 
 /** Reads a list of strings that begins at `from` into `list`; the index of its closing bracket, or -1. */

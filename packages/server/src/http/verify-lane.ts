@@ -21,7 +21,8 @@ export function verifyLane(authority: Authority): Lane {
     const caller = authority.authenticator.known(authorization.slice(bearer.length), source)
     if (caller === undefined || !verifierRoles.has(caller.operator.role)) return undefined
     const question = readVerifyBody(body)
-    if (question === undefined || (question.ip !== undefined && parseAddress(question.ip) === undefined)) return undefined
+    if (question === undefined || (question.ip !== undefined && parseAddress(question.ip) === undefined))
+      return undefined
     const known = judgeKnown(authority.verify, caller, question)
     if (known === undefined) return undefined
     const head = headOf(prepared, known)
@@ -51,5 +52,8 @@ function headOf(prepared: WeakMap<Facts, Map<string, string>>, known: KnownOk): 
 
 /** JSON in ASCII alone, so that its length in characters is its length in bytes. */
 function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(/[\u0080-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(value).replaceAll(
+    /[\u0080-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -23,9 +23,16 @@ export interface AuthenticateDeps extends Pick<Domain, 'store' | 'keyring' | 'cl
 /** Tokens that this node has proven, by digest; forgotten whenever their operator changes. */
 const provenMax = 5_000
 
+interface ProvenToken {
+  readonly operator: Loaded<'operators'>
+  readonly version: number
+  /** The caller as it was admitted last, so that a verifier's next call makes none anew. */
+  admitted: Caller
+}
+
 export class Authenticator {
   readonly #deps: AuthenticateDeps
-  readonly #proven = new Map<string, { readonly operator: Loaded<'operators'>; readonly version: number }>()
+  readonly #proven = new Map<string, ProvenToken>()
 
   constructor(deps: AuthenticateDeps) {
     this.#deps = deps
@@ -40,7 +47,9 @@ export class Authenticator {
   /** Whether this token was proven before and still holds: the hot path's question, without waiting and without throttling. */
   known(token: string, source: string | undefined): Caller | undefined {
     const proven = this.#proven.get(digestOf(token))
-    return proven === undefined ? undefined : this.#admit(proven.operator, proven.version, source)
+    if (proven === undefined || !this.#admits(proven.operator, proven.version, source)) return undefined
+    if (proven.admitted.address !== source) proven.admitted = callerOf(proven.operator, source)
+    return proven.admitted
   }
 
   /**
@@ -78,28 +87,18 @@ export class Authenticator {
       const stored = openVersion(keys, operator.record.id, version)
       if (stored === undefined || !sameMac(stored, digest)) continue
       if (this.#proven.size >= provenMax) this.#proven.clear()
-      this.#proven.set(digest, { operator, version: version.version })
-      return this.#admit(operator, version.version, source)
+      this.#proven.set(digest, { operator, version: version.version, admitted: callerOf(operator, source) })
+      return this.#admits(operator, version.version, source) ? callerOf(operator, source) : undefined
     }
     return undefined
   }
 
-  #admit(
-    { tenant, record }: Loaded<'operators'>,
-    versionNumber: number,
-    source: string | undefined,
-  ): Caller | undefined {
+  #admits({ record }: Loaded<'operators'>, versionNumber: number, source: string | undefined): boolean {
     const now = this.#deps.clock.now()
-    if (record.state !== 'enabled' || (record.expires_at !== null && now >= record.expires_at)) return undefined
+    if (record.state !== 'enabled' || (record.expires_at !== null && now >= record.expires_at)) return false
     const version = record.versions.find((one) => one.version === versionNumber)
-    if (version === undefined || !isLive(version, now)) return undefined
-    if (record.networks !== null && !permits(record.networks, source)) return undefined
-    return {
-      tenant,
-      operator: record,
-      actor: { kind: 'operator', id: record.id },
-      ...(source === undefined ? {} : { address: source }),
-    }
+    if (version === undefined || !isLive(version, now)) return false
+    return record.networks === null || permits(record.networks, source)
   }
 
   #refuse(text: string, source: string | undefined): never {
@@ -115,5 +114,14 @@ export class Authenticator {
       this.#deps.throttle.fail(source, head)
     }
     throw new Fault('unauthenticated', 'Send a valid operator token: Authorization: Bearer kwa_…')
+  }
+}
+
+function callerOf({ tenant, record }: Loaded<'operators'>, source: string | undefined): Caller {
+  return {
+    tenant,
+    operator: record,
+    actor: { kind: 'operator', id: record.id },
+    ...(source === undefined ? {} : { address: source }),
   }
 }

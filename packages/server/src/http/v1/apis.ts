@@ -5,12 +5,25 @@ import { Type } from 'typebox'
 import { createApi, deleteApi, getApi, listApis, patchApi, setApiState } from '../../domain/apis/apis.ts'
 import { type Endpoint, endpoint, representation, requireParameter } from '../endpoint.ts'
 import { present, readLimits, readPage } from '../read.ts'
-import { Answer, Identifier, Limits, ListAnswer, Meta, NameText, PageParameters, ScopeName, Seconds, Shape } from '../schemas.ts'
+import {
+  Answer,
+  Identifier,
+  Limits,
+  ListAnswer,
+  Meta,
+  NameText,
+  PageParameters,
+  ScopeName,
+  Seconds,
+  Shape,
+} from '../schemas.ts'
 
 const admins = ['owner', 'admin'] as const
 const readers = ['owner', 'admin', 'issuer', 'auditor'] as const
 
-const Scopes = Type.Array(Shape({ name: ScopeName, description: Type.Optional(Type.String({ maxLength: 500 })) }), { maxItems: 500 })
+const Scopes = Type.Array(Shape({ name: ScopeName, description: Type.Optional(Type.String({ maxLength: 500 })) }), {
+  maxItems: 500,
+})
 const fields = {
   name: NameText,
   scopes: Type.Optional(Scopes),
@@ -21,7 +34,13 @@ const fields = {
 }
 const ApiInput = Shape({ identifier: Identifier, ...fields })
 const ApiPatch = Shape({ ...fields, name: Type.Optional(NameText) })
-const Api = Answer('An api.', { id: Type.String(), identifier: Type.String(), name: Type.String(), state: Type.String(), seq: Type.Integer() })
+const Api = Answer('An api.', {
+  id: Type.String(),
+  identifier: Type.String(),
+  name: Type.String(),
+  state: Type.String(),
+  seq: Type.Integer(),
+})
 
 const scopesOf = (scopes: readonly { name: string; description?: string }[]) =>
   scopes.map(({ name, description }) => ({ name, description: description ?? '' }))
@@ -36,6 +55,14 @@ export const apiEndpoints: readonly Endpoint[] = [
     roles: admins,
     idempotent: true,
     body: ApiInput,
+    example: {
+      identifier: 'https://api.example.com/orders',
+      name: 'Orders',
+      scopes: [
+        { name: 'orders:read', description: 'Read orders' },
+        { name: 'orders:write', description: 'Change orders' },
+      ],
+    },
     answers: { 201: Api },
     handle: async ({ authority, caller, body }) =>
       representation(
@@ -58,7 +85,12 @@ export const apiEndpoints: readonly Endpoint[] = [
     summary: 'List apis',
     roles: readers,
     metaFilters: true,
-    query: Shape({ ...PageParameters, name: Type.Optional(NameText), identifier: Type.Optional(Identifier), state: Type.Optional(Type.Enum(['enabled', 'disabled'])) }),
+    query: Shape({
+      ...PageParameters,
+      name: Type.Optional(NameText),
+      identifier: Type.Optional(Identifier),
+      state: Type.Optional(Type.Enum(['enabled', 'disabled'])),
+    }),
     answers: { 200: ListAnswer(Api) },
     handle: async ({ authority, caller, query, meta }) => {
       const { page_size: _size, cursor: _cursor, ...filters } = query
@@ -72,17 +104,20 @@ export const apiEndpoints: readonly Endpoint[] = [
     summary: 'Show an api, by id or identifier',
     roles: readers,
     answers: { 200: Api },
-    handle: async ({ authority, caller, parameters }) => representation(await getApi(authority, caller, requireParameter(parameters, 'id'))),
+    handle: async ({ authority, caller, parameters }) =>
+      representation(await getApi(authority, caller, requireParameter(parameters, 'id'))),
   }),
   endpoint({
     method: 'PATCH',
     path: '/v1/apis/:id',
     tag: 'Apis',
     summary: 'Change an api',
-    description: 'Absent fields stay, lists replace. The identifier never changes. A scope that goes away stops working at once.',
+    description:
+      'Absent fields stay, lists replace. The identifier never changes. A scope that goes away stops working at once.',
     roles: admins,
     conditional: true,
     body: ApiPatch,
+    example: { name: 'Orders and returns' },
     answers: { 200: Api },
     handle: async ({ authority, caller, parameters, body, ifMatch }) => {
       const { scopes, limits, ...rest } = body

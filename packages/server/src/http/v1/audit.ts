@@ -7,13 +7,16 @@ import { type Endpoint, endpoint } from '../endpoint.ts'
 import { Answer, ListAnswer, Shape } from '../schemas.ts'
 import { invalidParameter } from '../../model/fault.ts'
 
-const Entry = Answer('An entry. `hash` is SHA-256 over the RFC 8785 form of all its other members, `contents` excepted.', {
-  seq: Type.Integer(),
-  at: Type.String(),
-  action: Type.String(),
-  prev: Type.String(),
-  hash: Type.String(),
-})
+const Entry = Answer(
+  'An entry. `hash` is SHA-256 over the RFC 8785 form of all its other members, `contents` excepted.',
+  {
+    seq: Type.Integer(),
+    at: Type.String(),
+    action: Type.String(),
+    prev: Type.String(),
+    hash: Type.String(),
+  },
+)
 
 export const auditEndpoints: readonly Endpoint[] = [
   endpoint({
@@ -21,18 +24,22 @@ export const auditEndpoints: readonly Endpoint[] = [
     path: '/v1/audit',
     tag: 'Journal',
     summary: 'Read the journal, oldest first',
-    description: 'Every change of the tenant in one gapless, hash-chained order. `contents=true` adds names, addresses and meta, which are erasable and stand behind `commitment`.',
+    description:
+      'Every change of the tenant in one gapless, hash-chained order. `contents=true` adds names, addresses and meta, which are erasable and stand behind `commitment`.',
     roles: ['owner', 'admin', 'auditor'],
     query: Shape({
       after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
       cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 16, pattern: '^[0-9]+$' })),
       page_size: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-      target: Type.Optional(Type.String({ minLength: 3, maxLength: 300, pattern: '^(tenant|api|consumer|key|operator):' })),
+      target: Type.Optional(
+        Type.String({ minLength: 3, maxLength: 300, pattern: '^(tenant|api|consumer|key|operator):' }),
+      ),
       contents: Type.Optional(Type.Boolean()),
     }),
     answers: { 200: ListAnswer(Entry) },
     handle: async ({ authority, caller, query }) => {
-      if (query.cursor !== undefined && query.after !== undefined) throw invalidParameter('after', 'Give either after or cursor.')
+      if (query.cursor !== undefined && query.after !== undefined)
+        throw invalidParameter('after', 'Give either after or cursor.')
       const page = {
         after: query.after ?? Number(query.cursor ?? 0),
         pageSize: query.page_size ?? 100,

@@ -13,7 +13,18 @@ import {
 } from '../../domain/consumers/consumers.ts'
 import { type Endpoint, endpoint, representation, requireParameter } from '../endpoint.ts'
 import { present, readCredits, readLimits, readPage, readQuotas } from '../read.ts'
-import { Answer, Credits, Limits, ListAnswer, Meta, NameText, OrNull, PageParameters, Quotas, Shape } from '../schemas.ts'
+import {
+  Answer,
+  Credits,
+  Limits,
+  ListAnswer,
+  Meta,
+  NameText,
+  OrNull,
+  PageParameters,
+  Quotas,
+  Shape,
+} from '../schemas.ts'
 
 const issuers = ['owner', 'admin', 'issuer'] as const
 const readers = ['owner', 'admin', 'issuer', 'auditor'] as const
@@ -26,13 +37,20 @@ const fields = {
   quotas: Type.Optional(Quotas),
   credits: Type.Optional(Credits),
   contacts: Type.Optional(
-    Type.Array(Shape({ kind: Type.Enum(['email', 'webhook']), value: Type.String({ minLength: 3, maxLength: 500 }) }), { maxItems: 20 }),
+    Type.Array(Shape({ kind: Type.Enum(['email', 'webhook']), value: Type.String({ minLength: 3, maxLength: 500 }) }), {
+      maxItems: 20,
+    }),
   ),
   meta: Type.Optional(Meta),
 }
 const ConsumerInput = Shape({ name: NameText, ...fields })
 const ConsumerChange = Shape({ name: Type.Optional(NameText), ...fields })
-const Consumer = Answer('A consumer.', { id: Type.String(), name: Type.String(), state: Type.String(), seq: Type.Integer() })
+const Consumer = Answer('A consumer.', {
+  id: Type.String(),
+  name: Type.String(),
+  state: Type.String(),
+  seq: Type.Integer(),
+})
 
 function patchOf(body: Static<typeof ConsumerChange>): ConsumerPatch {
   const { limits, quotas, credits, ...rest } = body
@@ -53,6 +71,7 @@ export const consumerEndpoints: readonly Endpoint[] = [
     roles: issuers,
     idempotent: true,
     body: ConsumerInput,
+    example: { name: 'Acme', external_id: 'acme-42', meta: { plan: 'pro' } },
     answers: { 201: Consumer },
     handle: async ({ authority, caller, body }) =>
       representation(
@@ -77,11 +96,19 @@ export const consumerEndpoints: readonly Endpoint[] = [
     summary: 'List consumers',
     roles: readers,
     metaFilters: true,
-    query: Shape({ ...PageParameters, name: Type.Optional(NameText), external_id: Type.Optional(ExternalId), state: Type.Optional(Type.Enum(['enabled', 'disabled'])) }),
+    query: Shape({
+      ...PageParameters,
+      name: Type.Optional(NameText),
+      external_id: Type.Optional(ExternalId),
+      state: Type.Optional(Type.Enum(['enabled', 'disabled'])),
+    }),
     answers: { 200: ListAnswer(Consumer) },
     handle: async ({ authority, caller, query, meta }) => {
       const { page_size: _size, cursor: _cursor, ...filters } = query
-      return { status: 200, body: await listConsumers(authority, caller, { ...present(filters), meta }, readPage(query)) }
+      return {
+        status: 200,
+        body: await listConsumers(authority, caller, { ...present(filters), meta }, readPage(query)),
+      }
     },
   }),
   endpoint({
@@ -91,7 +118,8 @@ export const consumerEndpoints: readonly Endpoint[] = [
     summary: 'Show a consumer',
     roles: readers,
     answers: { 200: Consumer },
-    handle: async ({ authority, caller, parameters }) => representation(await getConsumer(authority, caller, requireParameter(parameters, 'id'))),
+    handle: async ({ authority, caller, parameters }) =>
+      representation(await getConsumer(authority, caller, requireParameter(parameters, 'id'))),
   }),
   endpoint({
     method: 'PATCH',
@@ -102,9 +130,12 @@ export const consumerEndpoints: readonly Endpoint[] = [
     roles: issuers,
     conditional: true,
     body: ConsumerChange,
+    example: { external_id: null, meta: { plan: 'free' } },
     answers: { 200: Consumer },
     handle: async ({ authority, caller, parameters, body, ifMatch }) =>
-      representation(await patchConsumer(authority, caller, requireParameter(parameters, 'id'), patchOf(body), ifMatch)),
+      representation(
+        await patchConsumer(authority, caller, requireParameter(parameters, 'id'), patchOf(body), ifMatch),
+      ),
   }),
   ...(['disable', 'enable'] as const).map((verb) =>
     endpoint({
@@ -136,4 +167,3 @@ export const consumerEndpoints: readonly Endpoint[] = [
     },
   }),
 ]
-

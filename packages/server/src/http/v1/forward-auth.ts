@@ -30,7 +30,13 @@ export function clientCredential(headers: Context<unknown, unknown>['headers']):
   return bearer ?? other
 }
 
-async function answer({ authority, caller, headers, query, source }: Context<undefined, Static<typeof Query>>): Promise<Reply> {
+async function answer({
+  authority,
+  caller,
+  headers,
+  query,
+  source,
+}: Context<undefined, Static<typeof Query>>): Promise<Reply> {
   const credential = clientCredential(headers)
   if (credential === undefined || credential === 'ambiguous') return refusal('unknown', 401, query)
   const request: VerifyRequest = {
@@ -45,7 +51,10 @@ async function answer({ authority, caller, headers, query, source }: Context<und
   if (decision.code !== 'unknown') return refusal(decision.code, statusOf(decision.code, query), query)
   const wait = authority.verify.throttle.waitSeconds(source, headOf(credential))
   return wait > 0
-    ? { ...refusal('unknown', statusOf('rate_limited', query), query), headers: { ...emptyIdentity, 'keywright-code': 'unknown', 'retry-after': String(wait) } }
+    ? {
+        ...refusal('unknown', statusOf('rate_limited', query), query),
+        headers: { ...emptyIdentity, 'keywright-code': 'unknown', 'retry-after': String(wait) },
+      }
     : refusal('unknown', 401, query)
 }
 
@@ -78,13 +87,16 @@ function admitted({ proven }: Decision): Reply {
 }
 
 function refusal(code: Code, status: number, query: Static<typeof Query>): Reply {
-  const challenge = code === 'insufficient_scope' ? ` error="insufficient_scope", scope="${(query.scope ?? []).join(' ')}"` : ''
+  const challenge =
+    code === 'insufficient_scope' ? ` error="insufficient_scope", scope="${(query.scope ?? []).join(' ')}"` : ''
   return {
     status,
     headers: {
       ...emptyIdentity,
       'keywright-code': code,
-      ...(status === 401 || code === 'insufficient_scope' ? { 'www-authenticate': `Bearer realm="keywright"${challenge === '' ? '' : `,${challenge}`}` } : {}),
+      ...(status === 401 || code === 'insufficient_scope'
+        ? { 'www-authenticate': `Bearer realm="keywright"${challenge === '' ? '' : `,${challenge}`}` }
+        : {}),
       ...(status === 503 ? { 'retry-after': '1' } : {}),
     },
   }
@@ -98,6 +110,11 @@ const definition = {
     'The client’s credential is in `Authorization: Bearer` or `X-API-Key`, the verifier’s token in `Keywright-Verifier-Token`. 200 with identity headers; 401, 403, 429 or 503 otherwise, with the verdict in `Keywright-Code`.',
   roles: ['owner', 'admin', 'issuer', 'verifier'],
   query: Query,
+  requestHeaders: {
+    Authorization: 'The client’s credential, as `Bearer …`.',
+    'X-API-Key': 'The client’s credential, where it is not in `Authorization`.',
+    'X-Forwarded-For': 'The client’s address, from a proxy that `--trusted-proxies` names.',
+  },
   answers: { 200: null, 401: null, 403: null, 429: null, 503: null },
   handle: answer,
 } as const

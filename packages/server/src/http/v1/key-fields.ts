@@ -4,7 +4,23 @@
 import { type Static, Type } from 'typebox'
 import type { KeyInput, KeyPatch } from '../../domain/keys/keys.ts'
 import { present, readCredits, readInstantField, readLimits, readNetworks, readQuotas } from '../read.ts'
-import { Answer, Credits, Environment, Grants, IdText, InstantText, Limits, Meta, NameText, Networks, OrNull, Quotas, Seconds, Shape, Uses } from '../schemas.ts'
+import {
+  Answer,
+  Credits,
+  Environment,
+  Grants,
+  IdText,
+  InstantText,
+  Limits,
+  Meta,
+  NameText,
+  Networks,
+  OrNull,
+  Quotas,
+  Seconds,
+  Shape,
+  Uses,
+} from '../schemas.ts'
 
 const changeable = {
   name: Type.Optional(NameText),

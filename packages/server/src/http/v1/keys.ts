@@ -51,6 +51,13 @@ export const keyEndpoints: readonly Endpoint[] = [
     roles: issuers,
     idempotent: true,
     body: KeyBody,
+    example: {
+      consumer_id: 'con_5oio3cGfGOz1',
+      name: 'Acme backend',
+      grants: [{ api: 'https://api.example.com/orders', scopes: ['orders:read'] }],
+      networks: { in: ['10.0.0.0/8'], not_in: ['10.9.0.0/16'] },
+      meta: { plan: 'pro' },
+    },
     answers: { 201: CreatedKey },
     handle: async ({ authority, caller, body }) =>
       representation(await createKey(authority, caller, readKeyInput(body)), 201),
@@ -87,6 +94,18 @@ export const keyEndpoints: readonly Endpoint[] = [
     roles: issuers,
     idempotent: true,
     batch: true,
+    example: {
+      dry_run: true,
+      items: [
+        { consumer_id: 'con_5oio3cGfGOz1', format: 'raw', value: 'the-credential-as-its-holder-sends-it' },
+        {
+          consumer_id: 'con_5oio3cGfGOz1',
+          format: 'sha256-hex',
+          hash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+          high_entropy: true,
+        },
+      ],
+    },
     body: Shape({
       dry_run: Type.Optional(Type.Boolean()),
       items: Type.Array(ImportItemBody, { minItems: 1, maxItems: 1_000 }),
@@ -129,6 +148,7 @@ export const keyEndpoints: readonly Endpoint[] = [
     roles: issuers,
     conditional: true,
     body: KeyPatchBody,
+    example: { expires_at: '2027-01-01T00:00:00Z', networks: null },
     answers: { 200: Key },
     handle: async ({ authority, caller, parameters, body, ifMatch }) =>
       representation(

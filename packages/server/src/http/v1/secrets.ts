@@ -2,7 +2,13 @@
  * `/v1/keys/{id}/secrets`: the versions of a key's secret.
  */
 import { Type } from 'typebox'
-import { activateSecret, createSecret, listSecrets, overlapSecondsDefault, revokeSecret } from '../../domain/keys/secrets.ts'
+import {
+  activateSecret,
+  createSecret,
+  listSecrets,
+  overlapSecondsDefault,
+  revokeSecret,
+} from '../../domain/keys/secrets.ts'
 import { Fault } from '../../model/fault.ts'
 import { type Endpoint, endpoint, representation, requireParameter } from '../endpoint.ts'
 import { readInstantField } from '../read.ts'
@@ -28,13 +34,19 @@ export const secretEndpoints: readonly Endpoint[] = [
     roles: issuers,
     idempotent: true,
     conditional: true,
+    example: { overlap_seconds: 3600 },
     body: Shape({
       state: Type.Optional(Type.Enum(['active', 'pending'])),
       overlap_seconds: OverlapSeconds,
       expires_at: Type.Optional(OrNull(InstantText)),
     }),
     bodyOptional: true,
-    answers: { 201: Answer('The new version and its value: here and never again.', { version: Type.Integer(), value: Type.String() }) },
+    answers: {
+      201: Answer('The new version and its value: here and never again.', {
+        version: Type.Integer(),
+        value: Type.String(),
+      }),
+    },
     handle: async ({ authority, caller, parameters, body, ifMatch }) =>
       representation(
         await createSecret(
@@ -98,6 +110,8 @@ export const secretEndpoints: readonly Endpoint[] = [
     bodyOptional: true,
     answers: { 200: Version },
     handle: async ({ authority, caller, parameters, ifMatch }) =>
-      representation(await revokeSecret(authority, caller, requireParameter(parameters, 'id'), versionOf(parameters), ifMatch)),
+      representation(
+        await revokeSecret(authority, caller, requireParameter(parameters, 'id'), versionOf(parameters), ifMatch),
+      ),
   }),
 ]

@@ -57,8 +57,15 @@ export const verifyEndpoints: readonly Endpoint[] = [
       'The verdict is in the body and comes with 200; 4xx means that the verifier itself erred; 503 with the code `stale` means that this node cannot know. Order: possession, state, validity, binding, use, environment, audience, network, scope, charge. `explain: true` reports every step.',
     roles: verifiers,
     body: VerifyBody,
+    example: {
+      credential: 'kws_live_…',
+      api: 'https://api.example.com/orders',
+      scopes: ['orders:read'],
+      ip: '10.1.2.3',
+    },
     answers: { 200: Verdict, 503: Verdict },
-    handle: async ({ authority, caller, body }) => verdictReply(await decide(authority.verify, caller, readVerify(body))),
+    handle: async ({ authority, caller, body }) =>
+      verdictReply(await decide(authority.verify, caller, readVerify(body))),
   }),
   endpoint({
     method: 'POST',
@@ -66,6 +73,7 @@ export const verifyEndpoints: readonly Endpoint[] = [
     tag: 'Verify',
     summary: 'Verify up to 1,000 credentials, answered in order',
     roles: verifiers,
+    example: { items: [{ credential: 'kws_live_…', api: 'https://api.example.com/orders' }] },
     body: Shape({ items: Type.Array(VerifyBody, { maxItems: itemsMax }) }),
     answers: { 200: Type.Object({ results: Type.Array(Verdict) }) },
     handle: async ({ authority, caller, body }) => {
