@@ -78,7 +78,23 @@ const environment = ban(
 )
 
 /** The files that may take a secret's text out of its wrapper: where it is hashed, sealed, shown once or sent. */
-export const revealers: readonly string[] = [`${server}model/secret.ts`]
+export const revealers: readonly string[] = [
+  'model/secret.ts',
+  // Proven by its digest.
+  'domain/access/authenticate.ts',
+  // Part of the key under which an idempotent answer is sealed.
+  'domain/access/replay.ts',
+  // Hashed, and shown once in the answer that issues it.
+  'domain/import/import.ts',
+  'domain/keys/keys.ts',
+  'domain/keys/secrets.ts',
+  'domain/operators/operators.ts',
+  'domain/tenants/tenants.ts',
+  // Written to the owner's token file at the first start, and compared with a configured one.
+  'compose.ts',
+  // Sent as the Authorization of a call.
+  'cli/client.ts',
+].map((file) => server + file)
 
 const reveal = ban(
   'reveal',
