@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -196,7 +197,9 @@ console.log(JSON.stringify(process.argv.slice(2)))
 
     test(`${way}: arguments, however odd`, async () => {
       const { child, said } = await started(flags, ['a b', '--x=*', '', '$HOME'])
-      child.kill('SIGKILL')
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
       assert.deepEqual(JSON.parse(said), ['a b', '--x=*', '', '$HOME'])
     })
 

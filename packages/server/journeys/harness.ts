@@ -46,12 +46,23 @@ export interface Place {
 /** A folder of its own for one journey, removed by `leave`. */
 export function newPlace(database: string): Place & { leave(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'keywright-journey-'))
-  const flags = ['--data-dir', join(folder, 'data'), '--database', database, '--kek', `file:${join(folder, 'kek', 'kek')}`]
+  const flags = [
+    '--data-dir',
+    join(folder, 'data'),
+    '--database',
+    database,
+    '--kek',
+    `file:${join(folder, 'kek', 'kek')}`,
+  ]
   return { folder, flags, leave: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
 /** Starts the real program and waits until it says where it listens. */
-export async function startServer(place: Place, extra: readonly string[] = [], env: Record<string, string> = {}): Promise<Server> {
+export async function startServer(
+  place: Place,
+  extra: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<Server> {
   const child = spawn(process.execPath, [bin, 'serve', '--listen', '127.0.0.1:0', ...place.flags, ...extra], {
     env: { ...cleanEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -91,7 +102,14 @@ function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null
   })
 }
 
-async function call(url: string, token: string, method: string, path: string, body?: Json, options: CallOptions = {}): Promise<Answer> {
+async function call(
+  url: string,
+  token: string,
+  method: string,
+  path: string,
+  body?: Json,
+  options: CallOptions = {},
+): Promise<Answer> {
   const response = await fetch(url + path, {
     method,
     redirect: 'manual',
@@ -103,13 +121,19 @@ async function call(url: string, token: string, method: string, path: string, bo
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, body: text.startsWith('{') ? (JSON.parse(text) as Body) : {} }
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text.startsWith('{') ? (JSON.parse(text) as Body) : {},
+  }
 }
 
 /** The environment without anything that would configure Keywright. */
 export function cleanEnvironment(): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith('KEYWRIGHT_')),
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !entry[0].startsWith('KEYWRIGHT_'),
+    ),
   )
 }
 
@@ -127,9 +151,14 @@ export function keywright(server: Server, args: readonly string[], input = ''): 
 /** Runs the binary. */
 export function runBinary(args: readonly string[], input = '', env: Record<string, string> = {}): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [bin, ...args], { env: { ...cleanEnvironment(), ...env } }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out, err })
-    })
+    const child = execFile(
+      process.execPath,
+      [bin, ...args],
+      { env: { ...cleanEnvironment(), ...env } },
+      (error, out, err) => {
+        resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, out, err })
+      },
+    )
     child.stdin?.end(input)
   })
 }
@@ -159,7 +188,10 @@ export function openDatabases(): Databases {
 }
 
 /** An api, a consumer and a key with its secret: where most journeys begin. */
-export async function issue(server: Server, key: Body = {}): Promise<{ api: string; consumerId: string; keyId: string; secret: string }> {
+export async function issue(
+  server: Server,
+  key: Body = {},
+): Promise<{ api: string; consumerId: string; keyId: string; secret: string }> {
   const api = `https://api.example.com/${Math.trunc(performance.now() * 1000)}`
   await server.call('POST', '/v1/apis', {
     identifier: api,
@@ -168,7 +200,11 @@ export async function issue(server: Server, key: Body = {}): Promise<{ api: stri
   })
   const consumer = await server.call('POST', '/v1/consumers', { name: 'Acme' })
   const consumerId = String(consumer.body['id'])
-  const made = await server.call('POST', '/v1/keys', { consumer_id: consumerId, grants: [{ api, scopes: ['orders:read'] }], ...key })
+  const made = await server.call('POST', '/v1/keys', {
+    consumer_id: consumerId,
+    grants: [{ api, scopes: ['orders:read'] }],
+    ...key,
+  })
   if (made.status !== 201) throw new Error(JSON.stringify(made.body))
   const secret = (made.body['secret'] as Body)['value']
   return { api, consumerId, keyId: String(made.body['id']), secret: String(secret) }

@@ -36,7 +36,7 @@ import { backup, restore } from './operate/backup.ts'
 import { examine } from './operate/doctor.ts'
 import type { LocalOperations, TenantVerdict } from './cli/command/local.ts'
 import { defaultTenantSlug } from './model/ids.ts'
-import { Secret } from './model/secret.ts'
+import type { Secret } from './model/secret.ts'
 
 /** A running authority. */
 export interface Running {
@@ -60,7 +60,10 @@ export interface OpenOptions {
 }
 
 /** Opens what the configuration names and joins it: the domain without any server. */
-export async function openDomain(config: Config, options: OpenOptions = { readOnly: false, makeKek: true }): Promise<Domain> {
+export async function openDomain(
+  config: Config,
+  options: OpenOptions = { readOnly: false, makeKek: true },
+): Promise<Domain> {
   const clock = systemClock
   const random = systemRandom
   const log = createLog(config.logLevel)
@@ -71,10 +74,20 @@ export async function openDomain(config: Config, options: OpenOptions = { readOn
     caFile: config.caFile,
     readOnly: options.readOnly,
     clock,
+    onFatal: (reason) => {
+      // After a failed fsync nobody knows what the disk holds: a start anew reads what is really there.
+      log.error('database.lost', { reason })
+      process.exit(1)
+    },
   })
   try {
     const isNew = (await tenantIdOf({ database }, defaultTenantSlug)) === undefined
-    const keks = openKeks(config.kek, { make: isNew && options.makeKek, random, makeFile: (path, text) => writePrivateFile(path, text, { fresh: true }), environment: config.variable })
+    const keks = openKeks(config.kek, {
+      make: isNew && options.makeKek,
+      random,
+      makeFile: (path, text) => writePrivateFile(path, text, { fresh: true }),
+      environment: config.variable,
+    })
     const keyring = new Keyring(database, keks)
     const store = new Store({ database, keyring, log })
     const listener = new Follower({ database, keyring, clock, log })
@@ -148,7 +161,9 @@ async function requireKnownToken(domain: Domain, token: Secret): Promise<void> {
   try {
     await authenticator.authenticate(token, undefined, defaultTenantSlug)
   } catch {
-    throw new Misconfigured('KEYWRIGHT_OPERATOR_TOKEN is not a token of this database, which has an owner already. Unset it, or use the right one.')
+    throw new Misconfigured(
+      'KEYWRIGHT_OPERATOR_TOKEN is not a token of this database, which has an owner already. Unset it, or use the right one.',
+    )
   }
 }
 
@@ -172,13 +187,19 @@ async function serve(domain: Domain, config: Config, founded: Founded): Promise<
     metrics,
     authenticator: new Authenticator({ ...domain, throttle }),
     publicUrl: config.publicUrl ?? defaultUrl(config),
-    trustedProxies: config.trustedProxies.map((text) => parseNetwork(text)).filter((network): network is Network => typeof network !== 'string'),
+    trustedProxies: config.trustedProxies
+      .map((text) => parseNetwork(text))
+      .filter((network): network is Network => typeof network !== 'string'),
     metricsToken: config.metricsToken?.reveal(),
     readiness: () => ({ ready: state.ready, degraded: degradedParts(domain) }),
   }
   const server = await createHttpServer({ authority, endpoints, lane: verifyLane(authority), tls: readTls(config) })
   const url = await server.listen(config.listen)
-  const stops = [watchTls(domain, config, server), domain.clock.every(replaySweepMilliseconds, () => void forget(domain)), domain.clock.every(checkpointMilliseconds, () => void publishCheckpoints(domain, config))]
+  const stops = [
+    watchTls(domain, config, server),
+    domain.clock.every(replaySweepMilliseconds, () => void forget(domain)),
+    domain.clock.every(checkpointMilliseconds, () => void publishCheckpoints(domain, config)),
+  ]
   state.ready = true
   domain.log.info('serve.listening', { url })
   return {
@@ -201,7 +222,10 @@ function defaultUrl(config: Config): string {
 }
 
 function degradedParts(domain: Domain): readonly string[] {
-  return [...(domain.listener.databaseLost ? ['database'] : []), ...(domain.listener.brokenTenants.length > 0 ? ['journal'] : [])]
+  return [
+    ...(domain.listener.databaseLost ? ['database'] : []),
+    ...(domain.listener.brokenTenants.length > 0 ? ['journal'] : []),
+  ]
 }
 
 /** Signs the journals that grew, and leaves the notes outside the database where a folder is named for it. */
@@ -247,15 +271,21 @@ function watchTls(domain: Domain, config: Config, server: HttpServer): () => voi
 export const localOperations: LocalOperations = {
   migrate: (config) => withDomain(config, async () => undefined),
   backup: (config, file) => backup(config, file, systemClock.now()),
-  restore: (config, file, revocations) => withDomain(config, (domain) => restore(domain, file, revocations), { readOnly: false, makeKek: false }),
+  restore: (config, file, revocations) =>
+    withDomain(config, (domain) => restore(domain, file, revocations), { readOnly: false, makeKek: false }),
   rewrap: (config, newDek) =>
     withDomain(config, async (domain) => {
       const { wrapped, removed } = await rewrap(domain)
       let resealed = 0
-      for (const tenant of (await domain.database.heads()).keys()) resealed += newDek ? await renewDek(domain, tenant) : await resealAll(domain, tenant)
+      for (const tenant of (await domain.database.heads()).keys())
+        resealed += newDek ? await renewDek(domain, tenant) : await resealAll(domain, tenant)
       return { wrapped, removed, resealed }
     }),
-  examine: (config) => withDomain(config, (domain) => examine(domain, config, join(config.dataDir, tokenFileName)), { readOnly: true, makeKek: false }),
+  examine: (config) =>
+    withDomain(config, (domain) => examine(domain, config, join(config.dataDir, tokenFileName)), {
+      readOnly: true,
+      makeKek: false,
+    }),
   verify: (config, checkpoints) =>
     withDomain(
       config,
@@ -272,7 +302,11 @@ export const localOperations: LocalOperations = {
     ),
 }
 
-async function withDomain<Result>(config: Config, use: (domain: Domain) => Promise<Result>, options?: OpenOptions): Promise<Result> {
+async function withDomain<Result>(
+  config: Config,
+  use: (domain: Domain) => Promise<Result>,
+  options?: OpenOptions,
+): Promise<Result> {
   const domain = await openDomain(config, options)
   try {
     return await use(domain)

@@ -47,7 +47,13 @@ export function createClient(options: ClientOptions): Client {
   const ca = options.caFile === undefined ? undefined : [...rootCertificates, readCa(options.caFile)]
   return {
     call: async (method, path, body) => {
-      const { status, text } = await send(options, ca, method, path, body === undefined ? undefined : JSON.stringify(body))
+      const { status, text } = await send(
+        options,
+        ca,
+        method,
+        path,
+        body === undefined ? undefined : JSON.stringify(body),
+      )
       const parsed = text === '' ? null : parse(text, status)
       if (status >= 400 && !(status === 503 && isVerdict(parsed))) throw new CannotDo(sentenceOf(status, parsed))
       return { status, body: parsed }
@@ -78,12 +84,24 @@ function parse(text: string, status: number): Json {
 /** A problem document as sentences. */
 function sentenceOf(status: number, problem: Json): string {
   if (typeof problem !== 'object' || problem === null || Array.isArray(problem)) return `The server answered ${status}.`
-  const { title, detail, errors } = problem as { title?: string; detail?: string; errors?: { pointer?: string; parameter?: string; detail: string }[] }
-  const places = (errors ?? []).map((error) => `\n  ${error.pointer ?? error.parameter ?? ''}: ${error.detail}`).join('')
+  const { title, detail, errors } = problem as {
+    title?: string
+    detail?: string
+    errors?: { pointer?: string; parameter?: string; detail: string }[]
+  }
+  const places = (errors ?? [])
+    .map((error) => `\n  ${error.pointer ?? error.parameter ?? ''}: ${error.detail}`)
+    .join('')
   return `${title ?? `The server answered ${status}`}: ${detail ?? ''}${places}`
 }
 
-function send(options: ClientOptions, ca: readonly string[] | undefined, method: string, path: string, body: string | undefined): Promise<{ status: number; text: string }> {
+function send(
+  options: ClientOptions,
+  ca: readonly string[] | undefined,
+  method: string,
+  path: string,
+  body: string | undefined,
+): Promise<{ status: number; text: string }> {
   const url = new URL(options.url)
   const secure = url.protocol === 'https:'
   const agentOptions = { proxyEnv: options.proxyEnvironment, ...(ca === undefined ? {} : { ca: [...ca] }) }
@@ -99,7 +117,9 @@ function send(options: ClientOptions, ca: readonly string[] | undefined, method:
         timeout: timeoutMilliseconds,
         headers: {
           authorization: `Bearer ${options.token.reveal()}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          ...(body === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
         },
       },
       (response) => {
@@ -110,20 +130,31 @@ function send(options: ClientOptions, ca: readonly string[] | undefined, method:
           if (size > answerBytesMax) request.destroy(new CannotDo('The answer is too large.'))
           else chunks.push(chunk)
         })
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }))
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
+        )
         response.on('error', reject)
       },
     )
-    request.on('timeout', () => request.destroy(new CannotDo(`The server at ${url.host} did not answer in ${timeoutMilliseconds / 1000} s.`)))
-    request.on('error', (error: NodeJS.ErrnoException) => reject(error instanceof CannotDo ? error : unreachable(url, error)))
+    request.on('timeout', () =>
+      request.destroy(new CannotDo(`The server at ${url.host} did not answer in ${timeoutMilliseconds / 1000} s.`)),
+    )
+    request.on('error', (error: NodeJS.ErrnoException) =>
+      reject(error instanceof CannotDo ? error : unreachable(url, error)),
+    )
     request.end(body)
   })
 }
 
 function unreachable(url: URL, error: NodeJS.ErrnoException): CannotDo {
   const code = error.code ?? 'unknown'
-  if (code === 'ECONNREFUSED') return new CannotDo(`Nothing listens at ${url.host}. Is \`keywright serve\` running there? Name another place by --url or KEYWRIGHT_URL.`)
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new CannotDo(`The host ${url.hostname} is not known. Name another by --url or KEYWRIGHT_URL.`)
-  if (code.includes('CERT') || code.includes('SIGNED') || code.startsWith('ERR_TLS')) return new CannotDo(`The certificate of ${url.host} is not trusted (${code}). Name its authority by --ca-file.`)
+  if (code === 'ECONNREFUSED')
+    return new CannotDo(
+      `Nothing listens at ${url.host}. Is \`keywright serve\` running there? Name another place by --url or KEYWRIGHT_URL.`,
+    )
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return new CannotDo(`The host ${url.hostname} is not known. Name another by --url or KEYWRIGHT_URL.`)
+  if (code.includes('CERT') || code.includes('SIGNED') || code.startsWith('ERR_TLS'))
+    return new CannotDo(`The certificate of ${url.host} is not trusted (${code}). Name its authority by --ca-file.`)
   return new CannotDo(`The server at ${url.host} cannot be reached (${code}).`)
 }

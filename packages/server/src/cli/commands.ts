@@ -24,7 +24,10 @@ export function buildProgram({ version, streams, loadRunner, loadLocal }: Progra
     .version(version)
     .showHelpAfterError('(run it with --help)')
     .exitOverride()
-    .configureOutput({ writeOut: (text) => streams.out(text.trimEnd()), writeErr: (text) => streams.err(text.trimEnd()) })
+    .configureOutput({
+      writeOut: (text) => streams.out(text.trimEnd()),
+      writeErr: (text) => streams.err(text.trimEnd()),
+    })
   addServe(program, streams, loadRunner)
   addApis(program, streams)
   addConsumers(program, streams)
@@ -39,7 +42,15 @@ export function buildProgram({ version, streams, loadRunner, loadLocal }: Progra
 }
 
 /** Sentences of errors that people are meant to read. */
-const readable: ReadonlySet<string> = new Set(['CannotDo', 'Misconfigured', 'KekUnusable', 'NewerDatabase', 'DatabaseLost', 'DatabaseFull', 'Fault'])
+const readable: ReadonlySet<string> = new Set([
+  'CannotDo',
+  'Misconfigured',
+  'KekUnusable',
+  'NewerDatabase',
+  'DatabaseLost',
+  'DatabaseFull',
+  'Fault',
+])
 
 /** Runs a command line; the exit code. */
 export async function runCommand(program: Command, streams: Streams, argv: readonly string[]): Promise<number> {
@@ -57,9 +68,12 @@ function sentenceOf(error: unknown): string {
   if (!(error instanceof Error)) return 'something went wrong.'
   const code = 'code' in error ? String(error.code) : ''
   if (code === 'EADDRINUSE') return 'That address is taken by another program. Stop it, or name another by --listen.'
-  if (code === 'EACCES' || code === 'EPERM') return 'This user may not do that: a file or a port is not permitted to it.'
-  if (error.name === 'DatabaseLost') return `The database cannot be reached: ${error.message}. Is it running, and is --database right?`
+  if (code === 'EACCES' || code === 'EPERM')
+    return 'This user may not do that: a file or a port is not permitted to it.'
+  if (error.name === 'DatabaseLost')
+    return `The database cannot be reached: ${error.message}. Is it running, and is --database right?`
   if (error.name === 'DatabaseFull') return 'The disk of the database is full. Make room and start again.'
-  if (error.name === 'Fault' && 'note' in error && typeof error.note === 'string') return `${error.message} (${error.note})`
+  if (error.name === 'Fault' && 'note' in error && typeof error.note === 'string')
+    return `${error.message} (${error.note})`
   return readable.has(error.name) ? error.message : `${error.name}: ${error.message}`
 }

@@ -19,8 +19,14 @@ export class CannotDo extends Error {
 /** Aligned columns under a header. */
 export function table(output: Output, headers: readonly string[], rows: readonly (readonly string[])[]): string {
   const clean = rows.map((row) => row.map(printable))
-  const widths = headers.map((header, column) => Math.max(header.length, ...clean.map((row) => row[column]?.length ?? 0)))
-  const line = (cells: readonly string[]) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
+  const widths = headers.map((header, column) =>
+    Math.max(header.length, ...clean.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd()
   const head = line(headers.map((header) => header.toUpperCase()))
   return [output.colour ? styleText('dim', head) : head, ...clean.map(line)].join('\n')
 }
@@ -45,7 +51,12 @@ function printable(text: string): string {
 /** A JSON value as a person reads it in a cell. */
 export function cell(value: Json | undefined): string {
   if (value === undefined || value === null) return '–'
-  if (typeof value === 'object') return Array.isArray(value) ? value.map(cell).join(' ') : Object.entries(value).map(([name, one]) => `${name}=${cell(one)}`).join(' ')
+  if (typeof value === 'object')
+    return Array.isArray(value)
+      ? value.map(cell).join(' ')
+      : Object.entries(value)
+          .map(([name, one]) => `${name}=${cell(one)}`)
+          .join(' ')
   return String(value)
 }
 

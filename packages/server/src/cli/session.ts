@@ -31,26 +31,42 @@ export function shared(command: Command): Command {
     .option('--url <URL>', 'the server (KEYWRIGHT_URL; by default http://localhost:8787)')
     .option('--tenant <SLUG>', 'the tenant, where it is not that of the token')
     .option('--ca-file <FILE>', 'a certificate to trust (KEYWRIGHT_CA_FILE)')
-    .option('--data-dir <DIR>', 'where operator-token lies, if KEYWRIGHT_OPERATOR_TOKEN is not set (KEYWRIGHT_DATA_DIR; ./data)')
+    .option(
+      '--data-dir <DIR>',
+      'where operator-token lies, if KEYWRIGHT_OPERATOR_TOKEN is not set (KEYWRIGHT_DATA_DIR; ./data)',
+    )
     .option('--json', 'print exactly what the API answered')
 }
 
 export function outputOf(options: { readonly json?: boolean }, streams: Streams): Output {
-  return { json: options.json ?? false, colour: streams.terminal && readClient().colour, out: streams.out, err: streams.err }
+  return {
+    json: options.json ?? false,
+    colour: streams.terminal && readClient().colour,
+    out: streams.out,
+    err: streams.err,
+  }
 }
 
 export function openSession(options: Shared, streams: Streams): Session {
   const environment = readClient()
   const base = options.url ?? environment.url ?? 'http://localhost:8787'
-  const url = options.tenant === undefined ? base : `${base.replace(/\/+$/, '')}/t/${encodeURIComponent(options.tenant)}`
+  const url =
+    options.tenant === undefined ? base : `${base.replace(/\/+$/, '')}/t/${encodeURIComponent(options.tenant)}`
   const token = findToken(environment.token, options.dataDir ?? environment.dataDir)
-  const client = createClient({ url, token, caFile: options.caFile ?? environment.caFile, proxyEnvironment: proxyEnvironment() })
+  const client = createClient({
+    url,
+    token,
+    caFile: options.caFile ?? environment.caFile,
+    proxyEnvironment: proxyEnvironment(),
+  })
   return { client, output: outputOf(options, streams) }
 }
 
 /** A JSON object's member. */
 export function member(value: Json, name: string): Json | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as { readonly [name: string]: Json | undefined })[name] : undefined
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as { readonly [name: string]: Json | undefined })[name]
+    : undefined
 }
 
 /** A JSON list. */

@@ -21,7 +21,13 @@ export interface GrantText {
 export function readGrant(text: string): GrantText {
   const at = text.lastIndexOf('=')
   if (at <= 0) throw new InvalidArgumentError('Write a grant as API=scope,scope.')
-  return { api: text.slice(0, at), scopes: text.slice(at + 1).split(',').filter((scope) => scope !== '') }
+  return {
+    api: text.slice(0, at),
+    scopes: text
+      .slice(at + 1)
+      .split(',')
+      .filter((scope) => scope !== ''),
+  }
 }
 
 /** `NAME=value`. */
@@ -37,7 +43,9 @@ export function readWhole(text: string): number {
 }
 
 /** Collects an option that may be given again and again. */
-export function repeated<Item>(read: (text: string) => Item): (text: string, before: readonly Item[] | undefined) => readonly Item[] {
+export function repeated<Item>(
+  read: (text: string) => Item,
+): (text: string, before: readonly Item[] | undefined) => readonly Item[] {
   return (text, before) => [...(before ?? []), read(text)]
 }
 

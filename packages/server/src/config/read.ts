@@ -51,15 +51,19 @@ export function readConfig(flags: Values, environment: Environment = process.env
   const listen = readListen(value('listen') ?? '')
   const trustedProxies = listOf(value('trustedProxies'))
   for (const proxy of trustedProxies) {
-    if (typeof parseNetwork(proxy) === 'string') throw new Misconfigured('--trusted-proxies takes networks in canonical form, such as 10.0.0.0/8.')
+    if (typeof parseNetwork(proxy) === 'string')
+      throw new Misconfigured('--trusted-proxies takes networks in canonical form, such as 10.0.0.0/8.')
   }
   const tls = readTls(value('tlsCert'), value('tlsKey'))
   if (!isLoopback(listen) && tls === undefined && trustedProxies.length === 0) {
-    throw new Misconfigured('Plain HTTP off loopback would show every secret to the network. Give --tls-cert and --tls-key, or name the proxy in front by --trusted-proxies.')
+    throw new Misconfigured(
+      'Plain HTTP off loopback would show every secret to the network. Give --tls-cert and --tls-key, or name the proxy in front by --trusted-proxies.',
+    )
   }
   if ((value('bus') ?? 'none') !== 'none') throw new Misconfigured('This release knows only --bus none.')
   const database = value('database') ?? 'embedded'
-  if (database !== 'embedded' && !/^postgres(ql)?:\/\//.test(database)) throw new Misconfigured('--database is embedded or a postgres:// URL.')
+  if (database !== 'embedded' && !/^postgres(ql)?:\/\//.test(database))
+    throw new Misconfigured('--database is embedded or a postgres:// URL.')
   const kek = listOf(value('kek'))
   return {
     listen,
@@ -82,7 +86,13 @@ export function readConfig(flags: Values, environment: Environment = process.env
 }
 
 /** The environment's own settings of the command line. */
-export function readClient(environment: Environment = process.env): { readonly url: string | undefined; readonly token: Secret | undefined; readonly dataDir: string; readonly caFile: string | undefined; readonly colour: boolean } {
+export function readClient(environment: Environment = process.env): {
+  readonly url: string | undefined
+  readonly token: Secret | undefined
+  readonly dataDir: string
+  readonly caFile: string | undefined
+  readonly colour: boolean
+} {
   return {
     url: environment['KEYWRIGHT_URL'],
     token: secretOf(readVariable('KEYWRIGHT_OPERATOR_TOKEN', environment)),
@@ -123,12 +133,15 @@ function readFile(path: string | undefined): Values {
   } catch {
     throw new Misconfigured(`The configuration file ${path} is not whole JSON; it may be half-written. Write it anew.`)
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Misconfigured(`The configuration file ${path} must hold one JSON object.`)
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new Misconfigured(`The configuration file ${path} must hold one JSON object.`)
   const values: Values = {}
   for (const [flag, value] of Object.entries(parsed)) {
     const name = (Object.keys(settings) as SettingName[]).find((one) => settings[one].flag === flag)
-    if (name === undefined) throw new Misconfigured(`The configuration file ${path} has a setting ${flag.slice(0, 40)} that does not exist.`)
-    if (typeof value !== 'string' && typeof value !== 'number') throw new Misconfigured(`The setting ${flag} in ${path} must be a text or a number.`)
+    if (name === undefined)
+      throw new Misconfigured(`The configuration file ${path} has a setting ${flag.slice(0, 40)} that does not exist.`)
+    if (typeof value !== 'string' && typeof value !== 'number')
+      throw new Misconfigured(`The setting ${flag} in ${path} must be a text or a number.`)
     values[name] = String(value)
   }
   return values
@@ -139,12 +152,18 @@ function readListen(text: string): ListenAddress {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3])
-  if (host === undefined || port > 65_535) throw new Misconfigured('--listen takes HOST:PORT, such as 127.0.0.1:8787, or unix:/path.')
+  if (host === undefined || port > 65_535)
+    throw new Misconfigured('--listen takes HOST:PORT, such as 127.0.0.1:8787, or unix:/path.')
   return { host, port }
 }
 
 function isLoopback(listen: ListenAddress): boolean {
-  return 'socket' in listen || listen.host === 'localhost' || listen.host === '::1' || /^127(\.\d{1,3}){3}$/.test(listen.host)
+  return (
+    'socket' in listen ||
+    listen.host === 'localhost' ||
+    listen.host === '::1' ||
+    /^127(\.\d{1,3}){3}$/.test(listen.host)
+  )
 }
 
 function readTls(cert: string | undefined, key: string | undefined): Config['tls'] {
@@ -155,13 +174,15 @@ function readTls(cert: string | undefined, key: string | undefined): Config['tls
 
 function readUrl(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  if (!URL.canParse(text) || !/^https?:\/\//.test(text)) throw new Misconfigured('--public-url takes an http or https URL.')
+  if (!URL.canParse(text) || !/^https?:\/\//.test(text))
+    throw new Misconfigured('--public-url takes an http or https URL.')
   return text.replace(/\/+$/, '')
 }
 
 function readNumber(flag: string, text: string, min: number, max: number): number {
   const number = Number(text)
-  if (!/^\d+$/.test(text) || number < min || number > max) throw new Misconfigured(`${flag} takes a whole number from ${min} to ${max}.`)
+  if (!/^\d+$/.test(text) || number < min || number > max)
+    throw new Misconfigured(`${flag} takes a whole number from ${min} to ${max}.`)
   return number
 }
 
@@ -172,7 +193,10 @@ function readLevel(text: string): Config['logLevel'] {
 }
 
 function listOf(text: string | undefined): readonly string[] {
-  return (text ?? '').split(',').map((part) => part.trim()).filter((part) => part !== '')
+  return (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
 }
 
 function secretOf(text: string | undefined): Secret | undefined {
@@ -187,5 +211,7 @@ function defaultKek(environment: Environment): string {
 
 function unknownVariables(environment: Environment): readonly string[] {
   const known = new Set([...Object.values(settings).map(variableOf), ...clientVariables])
-  return Object.keys(environment).filter((name) => name.startsWith('KEYWRIGHT_') && !known.has(name.replace(/_FILE$/, '')))
+  return Object.keys(environment).filter(
+    (name) => name.startsWith('KEYWRIGHT_') && !known.has(name.replace(/_FILE$/, '')),
+  )
 }

@@ -14,22 +14,95 @@ export interface Setting {
 }
 
 export const settings = {
-  listen: { flag: 'listen', value: 'HOST:PORT', default: '127.0.0.1:8787', sentence: 'Where to listen; `unix:/path` for a Unix socket.' },
-  publicUrl: { flag: 'public-url', value: 'URL', default: undefined, sentence: 'The URL by which others reach this server; by default the address it listens on.' },
-  dataDir: { flag: 'data-dir', value: 'DIR', default: './data', sentence: 'The folder of the embedded database and of the operator token.' },
+  listen: {
+    flag: 'listen',
+    value: 'HOST:PORT',
+    default: '127.0.0.1:8787',
+    sentence: 'Where to listen; `unix:/path` for a Unix socket.',
+  },
+  publicUrl: {
+    flag: 'public-url',
+    value: 'URL',
+    default: undefined,
+    sentence: 'The URL by which others reach this server; by default the address it listens on.',
+  },
+  dataDir: {
+    flag: 'data-dir',
+    value: 'DIR',
+    default: './data',
+    sentence: 'The folder of the embedded database and of the operator token.',
+  },
   database: { flag: 'database', value: 'URL', default: 'embedded', sentence: '`embedded`, or `postgres://…`.' },
-  databaseListenUrl: { flag: 'database-listen-url', value: 'URL', default: undefined, sentence: 'A direct connection for LISTEN where `--database` leads through a pooler.' },
+  databaseListenUrl: {
+    flag: 'database-listen-url',
+    value: 'URL',
+    default: undefined,
+    sentence: 'A direct connection for LISTEN where `--database` leads through a pooler.',
+  },
   bus: { flag: 'bus', value: 'URL', default: 'none', sentence: '`none`; a bus comes with the limits.' },
-  kek: { flag: 'kek', value: 'PLACE,…', default: undefined, sentence: 'The key-encryption keys, `file:PATH` or `env:NAME`; the first seals, all open. By default `keywright/kek` in the configuration folder of the user.' },
-  tlsCert: { flag: 'tls-cert', value: 'FILE', default: undefined, sentence: 'The certificate chain for TLS in PEM; read again when it changes.' },
-  tlsKey: { flag: 'tls-key', value: 'FILE', default: undefined, sentence: 'The private key of the certificate in PEM.' },
-  trustedProxies: { flag: 'trusted-proxies', value: 'CIDR,…', default: '', sentence: 'Proxies whose X-Forwarded-For counts, read from the right.' },
-  caFile: { flag: 'ca-file', value: 'FILE', default: undefined, sentence: 'Certificates to trust in outgoing connections, besides the usual ones.' },
-  checkpointDir: { flag: 'checkpoint-dir', value: 'DIR', default: undefined, sentence: 'A folder outside the database for signed checkpoints of the journals.' },
-  metricsToken: { flag: 'metrics-token', value: 'TOKEN', default: undefined, sentence: 'The bearer token that /metrics asks for.', secret: true },
-  operatorToken: { flag: 'operator-token', value: 'TOKEN', default: undefined, sentence: 'A well-formed operator token for the owner of an empty database, instead of a fresh one.', secret: true },
-  unknownFloorMs: { flag: 'unknown-floor-ms', value: 'N', default: '5', sentence: 'Milliseconds before which nobody learns that a credential is unknown.' },
-  logLevel: { flag: 'log-level', value: 'LEVEL', default: 'info', sentence: '`debug`, `info`, `warn`, `error` or `silent`.' },
+  kek: {
+    flag: 'kek',
+    value: 'PLACE,…',
+    default: undefined,
+    sentence:
+      'The key-encryption keys, `file:PATH` or `env:NAME`; the first seals, all open. By default `keywright/kek` in the configuration folder of the user.',
+  },
+  tlsCert: {
+    flag: 'tls-cert',
+    value: 'FILE',
+    default: undefined,
+    sentence: 'The certificate chain for TLS in PEM; read again when it changes.',
+  },
+  tlsKey: {
+    flag: 'tls-key',
+    value: 'FILE',
+    default: undefined,
+    sentence: 'The private key of the certificate in PEM.',
+  },
+  trustedProxies: {
+    flag: 'trusted-proxies',
+    value: 'CIDR,…',
+    default: '',
+    sentence: 'Proxies whose X-Forwarded-For counts, read from the right.',
+  },
+  caFile: {
+    flag: 'ca-file',
+    value: 'FILE',
+    default: undefined,
+    sentence: 'Certificates to trust in outgoing connections, besides the usual ones.',
+  },
+  checkpointDir: {
+    flag: 'checkpoint-dir',
+    value: 'DIR',
+    default: undefined,
+    sentence: 'A folder outside the database for signed checkpoints of the journals.',
+  },
+  metricsToken: {
+    flag: 'metrics-token',
+    value: 'TOKEN',
+    default: undefined,
+    sentence: 'The bearer token that /metrics asks for.',
+    secret: true,
+  },
+  operatorToken: {
+    flag: 'operator-token',
+    value: 'TOKEN',
+    default: undefined,
+    sentence: 'A well-formed operator token for the owner of an empty database, instead of a fresh one.',
+    secret: true,
+  },
+  unknownFloorMs: {
+    flag: 'unknown-floor-ms',
+    value: 'N',
+    default: '5',
+    sentence: 'Milliseconds before which nobody learns that a credential is unknown.',
+  },
+  logLevel: {
+    flag: 'log-level',
+    value: 'LEVEL',
+    default: 'info',
+    sentence: '`debug`, `info`, `warn`, `error` or `silent`.',
+  },
 } as const satisfies Readonly<Record<string, Setting>>
 
 export type SettingName = keyof typeof settings
@@ -45,7 +118,8 @@ export const clientVariables: readonly string[] = ['KEYWRIGHT_URL', 'KEYWRIGHT_C
 /** The page for people, as Markdown. */
 export function settingsPage(): string {
   const rows = Object.values(settings as Readonly<Record<string, Setting>>).map(
-    (setting) => `| \`--${setting.flag} ${setting.value}\` | \`${variableOf(setting)}\` | ${setting.default === undefined || setting.default === '' ? '' : `\`${setting.default}\``} | ${setting.sentence} |`,
+    (setting) =>
+      `| \`--${setting.flag} ${setting.value}\` | \`${variableOf(setting)}\` | ${setting.default === undefined || setting.default === '' ? '' : `\`${setting.default}\``} | ${setting.sentence} |`,
   )
   return `# How is Keywright configured?
 

@@ -106,7 +106,9 @@ function example(endpoint: Endpoint): string {
 
 function headerTable(headers: Endpoint['requestHeaders']): string {
   if (headers === undefined) return ''
-  const body = Object.entries(headers).map(([name, text]) => `<tr><td><code>${name}</code></td><td>${prose(text)}</td></tr>`)
+  const body = Object.entries(headers).map(
+    ([name, text]) => `<tr><td><code>${name}</code></td><td>${prose(text)}</td></tr>`,
+  )
   return `<table><thead><tr><th>header</th><th></th></tr></thead><tbody>${body.join('')}</tbody></table>`
 }
 

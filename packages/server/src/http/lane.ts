@@ -21,14 +21,18 @@ export function withLane(lane: Lane, framework: Listener): Listener {
     if (response.destroyed) return
     const bytes = request.read() as Buffer | null
     // The body is still on its way.
-    if (bytes === null) return framework(request, response)
+    if (bytes === null) {
+      framework(request, response)
+      return
+    }
     const authorization = request.headers.authorization
     const whole = bytes.length <= bodyBytesMax && bytes.length === Number(request.headers['content-length'])
     const text =
       authorization !== undefined && whole ? lane(request, authorization, bytes.toString('latin1')) : undefined
     if (text === undefined) {
       request.unshift(bytes)
-      return framework(request, response)
+      framework(request, response)
+      return
     }
     const length = lengthTexts[text.length] ?? String(text.length)
     // A flat list and a string leave in one write, head and body together.

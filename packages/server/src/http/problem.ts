@@ -65,16 +65,20 @@ export function problemReply(fault: Fault, requestId: string): Reply {
 }
 
 /** What stops a request before its head was read, by the code of node:http's error. */
-const socketProblems: Readonly<
-  Record<string, { readonly status: number; readonly phrase: string; readonly detail: string }>
-> = {
-  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, phrase: 'Request Timeout', detail: 'The request did not arrive in time.' },
-  HPE_HEADER_OVERFLOW: {
-    status: 431,
-    phrase: 'Request Header Fields Too Large',
-    detail: 'The head of the request is too large.',
-  },
-}
+const socketProblems: ReadonlyMap<string | undefined, typeof unreadableOnSocket> = new Map([
+  [
+    'ERR_HTTP_REQUEST_TIMEOUT',
+    { status: 408, phrase: 'Request Timeout', detail: 'The request did not arrive in time.' },
+  ],
+  [
+    'HPE_HEADER_OVERFLOW',
+    {
+      status: 431,
+      phrase: 'Request Header Fields Too Large',
+      detail: 'The head of the request is too large.',
+    },
+  ],
+])
 const unreadableOnSocket = {
   status: 400,
   phrase: 'Bad Request',
@@ -83,7 +87,7 @@ const unreadableOnSocket = {
 
 /** A whole response with a problem document, for a connection without a request that could be answered. It ends the connection. */
 export function writeSocketProblem(code: string | undefined, requestId: string): string {
-  const { status, phrase, detail } = socketProblems[code ?? ''] ?? unreadableOnSocket
+  const { status, phrase, detail } = socketProblems.get(code) ?? unreadableOnSocket
   const { body } = problemReply(new Fault('unreadable-body', detail), requestId)
   const text = JSON.stringify({ ...(body as object), title: 'The request cannot be read', status })
   const head = [

@@ -43,7 +43,8 @@ const writesPerStep = 500
 
 /** Fills an empty database from a backup. Refuses a KEK that does not open it before anything is written. */
 export async function restore(domain: Domain, file: string, revocationsFile: string | undefined): Promise<Restored> {
-  if ((await domain.database.heads()).size > 0) throw new BackupUnusable('The database is not empty. Restore into a new one: another --data-dir or --database.')
+  if ((await domain.database.heads()).size > 0)
+    throw new BackupUnusable('The database is not empty. Restore into a new one: another --data-dir or --database.')
   const source = readBackup(file)
   await requireOpeningKek(domain, source.deks as unknown as readonly StoredDek[])
   let rows = 0
@@ -53,7 +54,10 @@ export async function restore(domain: Domain, file: string, revocationsFile: str
   let lastChange: string | null = null
   for (const tenant of tenants) {
     const verdict = await verifyJournal(domain, tenant)
-    if (!verdict.ok) throw new BackupUnusable(`The backup was tampered with: entry ${verdict.seq} (${verdict.reason}). Do not use what was restored.`)
+    if (!verdict.ok)
+      throw new BackupUnusable(
+        `The backup was tampered with: entry ${verdict.seq} (${verdict.reason}). Do not use what was restored.`,
+      )
     const [last] = await domain.database.entries(tenant, verdict.to - 1, 1)
     const at = last === undefined ? null : (JSON.parse(last.entry) as Entry).at
     if (at !== null && (lastChange === null || at > lastChange)) lastChange = at
@@ -63,7 +67,11 @@ export async function restore(domain: Domain, file: string, revocationsFile: str
   return { rows, tenants: tenants.length, revocations, lastChange }
 }
 
-async function fillTable(domain: Domain, table: string, rows: Iterable<Record<string, string | number | null>>): Promise<number> {
+async function fillTable(
+  domain: Domain,
+  table: string,
+  rows: Iterable<Record<string, string | number | null>>,
+): Promise<number> {
   let count = 0
   let writes: Write[] = []
   const flush = async () => {
@@ -86,7 +94,9 @@ async function requireOpeningKek(domain: Domain, deks: readonly StoredDek[]): Pr
     const opened = await openDeks(wraps, domain.keks)
     if (wraps.some((wrap) => !opened.has(wrap.version))) {
       const wanted = [...new Set(wraps.map((wrap) => wrap.kek))].join(' or ')
-      throw new BackupUnusable(`The KEK does not open this backup: it was made under the KEK with the id ${wanted}. Name that one by --kek.`)
+      throw new BackupUnusable(
+        `The KEK does not open this backup: it was made under the KEK with the id ${wanted}. Name that one by --kek.`,
+      )
     }
   }
 }
@@ -107,13 +117,16 @@ async function applyRevocation(domain: Domain, tenant: TenantId, { action, targe
   if (target.kind === 'key' && (await domain.store.fresh('keys', tenant, target.id)) !== undefined) {
     if (action === 'key.revoke') await changeKeyState(domain, caller, target.id, 'revoke')
     else if (action === 'key.disable') await changeKeyState(domain, caller, target.id, 'disable').catch(() => undefined)
-    else if (action === 'secret.revoke') await revokeSecret(domain, caller, target.id, Number(changes['version'])).catch(() => undefined)
+    else if (action === 'secret.revoke')
+      await revokeSecret(domain, caller, target.id, Number(changes['version'])).catch(() => undefined)
     else return false
     return true
   }
   if (target.kind === 'operator' && (await domain.store.fresh('operators', tenant, target.id)) !== undefined) {
     if (action !== 'operator.revoke' && action !== 'operator.disable') return false
-    await changeOperatorState(domain, caller, target.id, action === 'operator.revoke' ? 'revoke' : 'disable').catch(() => undefined)
+    await changeOperatorState(domain, caller, target.id, action === 'operator.revoke' ? 'revoke' : 'disable').catch(
+      () => undefined,
+    )
     return true
   }
   return false

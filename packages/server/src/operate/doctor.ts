@@ -31,8 +31,22 @@ export async function examine(domain: Domain, config: Config, tokenFile: string)
 
 async function database(domain: Domain): Promise<Finding[]> {
   const found = await domain.database.diagnose()
-  const findings = found.map(({ severity, sentence }): Finding => ({ check: 'database', severity: severity === 'refuse' ? 'bad' : 'warn', sentence }))
-  return findings.length > 0 ? findings : [{ check: 'database', severity: 'ok', sentence: `The ${domain.database.dialect} database answers and keeps what it acknowledges.` }]
+  const findings = found.map(
+    ({ severity, sentence }): Finding => ({
+      check: 'database',
+      severity: severity === 'refuse' ? 'bad' : 'warn',
+      sentence,
+    }),
+  )
+  return findings.length > 0
+    ? findings
+    : [
+        {
+          check: 'database',
+          severity: 'ok',
+          sentence: `The ${domain.database.dialect} database answers and keeps what it acknowledges.`,
+        },
+      ]
 }
 
 async function keys(domain: Domain): Promise<Finding[]> {
@@ -42,11 +56,28 @@ async function keys(domain: Domain): Promise<Finding[]> {
     try {
       await domain.keyring.of(tenant)
     } catch {
-      findings.push({ check: 'kek', severity: 'bad', sentence: `No given KEK opens the keys of ${tenant}. Name the right one by --kek.` })
+      findings.push({
+        check: 'kek',
+        severity: 'bad',
+        sentence: `No given KEK opens the keys of ${tenant}. Name the right one by --kek.`,
+      })
     }
-    if (head.seals >= sealsWarned) findings.push({ check: 'seals', severity: 'warn', sentence: `${tenant} has made ${head.seals} seals; a new DEK is due: keywright rewrap --new-dek` })
+    if (head.seals >= sealsWarned)
+      findings.push({
+        check: 'seals',
+        severity: 'warn',
+        sentence: `${tenant} has made ${head.seals} seals; a new DEK is due: keywright rewrap --new-dek`,
+      })
   }
-  return findings.length > 0 ? findings : [{ check: 'kek', severity: 'ok', sentence: `The KEK opens the keys of ${heads.size === 1 ? 'the tenant' : `all ${heads.size} tenants`}.` }]
+  return findings.length > 0
+    ? findings
+    : [
+        {
+          check: 'kek',
+          severity: 'ok',
+          sentence: `The KEK opens the keys of ${heads.size === 1 ? 'the tenant' : `all ${heads.size} tenants`}.`,
+        },
+      ]
 }
 
 function kekPlace(config: Config): Finding[] {
@@ -56,20 +87,44 @@ function kekPlace(config: Config): Finding[] {
     .filter((place) => place.startsWith('file:'))
     .map((place) => resolve(place.slice('file:'.length)))
     .flatMap((path): Finding[] => {
-      if (path.startsWith(`${dataDir}/`)) return [{ check: 'kek place', severity: 'bad', sentence: `${path} lies in the data folder, so a copy of the folder has everything. Move it.` }]
+      if (path.startsWith(`${dataDir}/`))
+        return [
+          {
+            check: 'kek place',
+            severity: 'bad',
+            sentence: `${path} lies in the data folder, so a copy of the folder has everything. Move it.`,
+          },
+        ]
       const sameVolume = existsSync(path) && existsSync(dataDir) && statSync(path).dev === statSync(dataDir).dev
-      return sameVolume ? [{ check: 'kek place', severity: 'warn', sentence: `${path} lies on the volume of the database: an image of the volume has both.` }] : []
+      return sameVolume
+        ? [
+            {
+              check: 'kek place',
+              severity: 'warn',
+              sentence: `${path} lies on the volume of the database: an image of the volume has both.`,
+            },
+          ]
+        : []
     })
 }
 
 function files(config: Config, tokenFile: string): Finding[] {
   const findings: Finding[] = []
   if (existsSync(tokenFile)) {
-    findings.push({ check: 'owner token', severity: 'warn', sentence: `${tokenFile} still holds the owner’s token. Keep it elsewhere and delete the file.` })
+    findings.push({
+      check: 'owner token',
+      severity: 'warn',
+      sentence: `${tokenFile} still holds the owner’s token. Keep it elsewhere and delete the file.`,
+    })
   }
   const paths = [tokenFile, ...['', '-wal', '-shm'].map((suffix) => join(config.dataDir, databaseFile + suffix))]
   for (const path of paths) {
-    if (existsSync(path) && (statSync(path).mode & 0o077) !== 0) findings.push({ check: 'file modes', severity: 'bad', sentence: `${path} can be read by others. Run: chmod 600 ${path}` })
+    if (existsSync(path) && (statSync(path).mode & 0o077) !== 0)
+      findings.push({
+        check: 'file modes',
+        severity: 'bad',
+        sentence: `${path} can be read by others. Run: chmod 600 ${path}`,
+      })
   }
   return findings
 }
@@ -79,7 +134,11 @@ function coreDumps(): Finding {
   const soft = existsSync(path) ? /^Max core file size\s+(\S+)/m.exec(readFileSync(path, 'utf8'))?.[1] : '0'
   return soft === '0'
     ? { check: 'core dumps', severity: 'ok', sentence: 'Core dumps are off.' }
-    : { check: 'core dumps', severity: 'warn', sentence: 'A crash could write keys into a core dump. Start the server with: ulimit -c 0' }
+    : {
+        check: 'core dumps',
+        severity: 'warn',
+        sentence: 'A crash could write keys into a core dump. Start the server with: ulimit -c 0',
+      }
 }
 
 function space(config: Config): Finding[] {

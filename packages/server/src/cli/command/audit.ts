@@ -17,11 +17,22 @@ export function addAudit(program: Command, streams: Streams): Command {
     .option('--target <KIND:ID>', 'only about this, such as key:kwk_live_…')
     .action(async (options: Options) => {
       const { client, output } = openSession(options, streams)
-      const query = new URLSearchParams({ after: String(options['after'] ?? 0), page_size: String(options['pageSize'] ?? 100) })
+      const query = new URLSearchParams({
+        after: String(options['after'] ?? 0),
+        page_size: String(options['pageSize'] ?? 100),
+      })
       if (typeof options['target'] === 'string') query.set('target', options['target'])
       const { body: answer } = await client.call('GET', `/v1/audit?${query}`)
-      const row = (entry: Json) => [cell(member(entry, 'seq')), cell(member(entry, 'at')), cell(member(entry, 'action')), cell(member(member(entry, 'target') ?? null, 'id')), cell(member(member(entry, 'actor') ?? null, 'id'))]
-      show(output, answer, () => table(output, ['seq', 'at', 'action', 'target', 'actor'], listOf(member(answer, 'data')).map(row)))
+      const row = (entry: Json) => [
+        cell(member(entry, 'seq')),
+        cell(member(entry, 'at')),
+        cell(member(entry, 'action')),
+        cell(member(member(entry, 'target') ?? null, 'id')),
+        cell(member(member(entry, 'actor') ?? null, 'id')),
+      ]
+      show(output, answer, () =>
+        table(output, ['seq', 'at', 'action', 'target', 'actor'], listOf(member(answer, 'data')).map(row)),
+      )
     })
   shared(audit.command('export').description('print every entry as JSON lines'))
     .option('--after <SEQ>', 'only later entries', readWhole)
@@ -30,7 +41,11 @@ export function addAudit(program: Command, streams: Streams): Command {
       const { client, output } = openSession(options, streams)
       let after: string | null = String(options['after'] ?? 0)
       while (after !== null) {
-        const query: URLSearchParams = new URLSearchParams({ after, page_size: '1000', ...(options['contents'] === true ? { contents: 'true' } : {}) })
+        const query: URLSearchParams = new URLSearchParams({
+          after,
+          page_size: '1000',
+          ...(options['contents'] === true ? { contents: 'true' } : {}),
+        })
         const { body: answer }: { body: Json } = await client.call('GET', `/v1/audit?${query}`)
         for (const entry of listOf(member(answer, 'data'))) output.out(JSON.stringify(entry))
         const next = member(answer, 'next_cursor')

@@ -30,7 +30,13 @@ const zsh = (all: readonly Words[]) => `autoload -U +X bashcompinit && bashcompi
 const fish = (all: readonly Words[]) =>
   all
     .map(({ path, words }) => {
-      const condition = path === '' ? '__fish_use_subcommand' : path.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ')
+      const condition =
+        path === ''
+          ? '__fish_use_subcommand'
+          : path
+              .split(' ')
+              .map((word) => `__fish_seen_subcommand_from ${word}`)
+              .join('; and ')
       return `complete -c keywright -f -n '${condition}' -a '${words.join(' ')}'`
     })
     .join('\n')

@@ -9,7 +9,14 @@ import type { Streams } from '../session.ts'
 
 /** What runs, as `compose.ts` starts it. */
 export interface Runner {
-  start(config: Config): Promise<{ readonly url: string; readonly tokenFile: string | undefined; readonly isNew: boolean; stop(): Promise<void> }>
+  start(
+    config: Config,
+  ): Promise<{
+    readonly url: string
+    readonly tokenFile: string | undefined
+    readonly isNew: boolean
+    stop(): Promise<void>
+  }>
 }
 
 /** Adds a flag for each of these settings. */
@@ -38,7 +45,10 @@ const flagged = (Object.keys(settings) as SettingName[]).filter((name) => !('sec
 
 export function addServe(program: Command, streams: Streams, load: () => Promise<Runner>): void {
   withSettings(program.command('serve').description('run the authority'), flagged)
-    .addHelpText('after', '\nKEYWRIGHT_OPERATOR_TOKEN and KEYWRIGHT_METRICS_TOKEN are read from the environment alone.\n\nExample: keywright serve --database postgres://keywright@db/keywright')
+    .addHelpText(
+      'after',
+      '\nKEYWRIGHT_OPERATOR_TOKEN and KEYWRIGHT_METRICS_TOKEN are read from the environment alone.\n\nExample: keywright serve --database postgres://keywright@db/keywright',
+    )
     .action(async (options: Readonly<Record<string, unknown>>) => {
       const config = configOf(options)
       const running = await (await load()).start(config)
@@ -50,7 +60,15 @@ export function addServe(program: Command, streams: Streams, load: () => Promise
     })
 }
 
-function welcome({ url, tokenFile, isNew }: { readonly url: string; readonly tokenFile: string | undefined; readonly isNew: boolean }): string[] {
+function welcome({
+  url,
+  tokenFile,
+  isNew,
+}: {
+  readonly url: string
+  readonly tokenFile: string | undefined
+  readonly isNew: boolean
+}): string[] {
   const where = [`Keywright listens at ${url}`]
   if (tokenFile !== undefined) where.push(`The owner’s token lies in ${tokenFile}${isNew ? ' (made just now)' : ''}`)
   const next = [

@@ -26,13 +26,20 @@ const sentences: Readonly<Record<string, string>> = {
 }
 
 export function addVerify(program: Command, streams: Streams): void {
-  shared(program.command('verify').description('verify a credential from standard input or a prompt; exit 0 valid, 1 refused'))
+  shared(
+    program
+      .command('verify')
+      .description('verify a credential from standard input or a prompt; exit 0 valid, 1 refused'),
+  )
     .option('--api <API>', 'its id or identifier')
     .option('--scope <SCOPE>', 'a scope that must be granted; repeats', repeated(asText))
     .option('--environment <ENV>', 'live or test')
     .option('--ip <ADDRESS>', 'the client’s address')
     .option('--explain', 'report every step')
-    .addHelpText('after', '\nExample: keywright verify --api https://api.example.com/orders --scope orders:read < secret.txt')
+    .addHelpText(
+      'after',
+      '\nExample: keywright verify --api https://api.example.com/orders --scope orders:read < secret.txt',
+    )
     .action(async (options: Options) => {
       const { client, output } = openSession(options, streams)
       const credential = await readCredential(streams)
@@ -53,10 +60,25 @@ function describe(output: Parameters<typeof fields>[0], answer: Json): string {
   const lines = [`${sentences[code] ?? code} (${code})`]
   const missing = listOf(member(answer, 'missing_scopes'))
   if (missing.length > 0) lines.push(`Missing: ${missing.map(cell).join(', ')}`)
-  const known = ['key_id', 'consumer_id', 'environment', 'scopes', 'secret', 'expires_at'].filter((name) => member(answer, name) !== undefined)
-  if (known.length > 0) lines.push(fields(output, known.map((name) => [name, cell(member(answer, name))] as const)))
+  const known = ['key_id', 'consumer_id', 'environment', 'scopes', 'secret', 'expires_at'].filter(
+    (name) => member(answer, name) !== undefined,
+  )
+  if (known.length > 0)
+    lines.push(
+      fields(
+        output,
+        known.map((name) => [name, cell(member(answer, name))] as const),
+      ),
+    )
   const checks = listOf(member(answer, 'checks'))
-  if (checks.length > 0) lines.push(table(output, ['check', 'ok', 'code', 'reason'], checks.map((check) => ['check', 'ok', 'code', 'reason'].map((name) => cell(member(check, name))))))
+  if (checks.length > 0)
+    lines.push(
+      table(
+        output,
+        ['check', 'ok', 'code', 'reason'],
+        checks.map((check) => ['check', 'ok', 'code', 'reason'].map((name) => cell(member(check, name)))),
+      ),
+    )
   return lines.join('\n')
 }
 

@@ -4,9 +4,7 @@
 import { Fault } from '../../model/fault.ts'
 import type { ApiId, ConsumerId, TenantId } from '../../model/ids.ts'
 import type { Actor, Json } from '../../model/journal.ts'
-import type {
-  ConsumerRecord,
-  Environment,
+import type { Environment,
   KeyRecord,
   Narrowing,
   OperatorRecord,
@@ -81,12 +79,6 @@ export function seesKey(caller: Caller, key: Pick<KeyRecord, 'grants' | 'consume
   )
 }
 
-/** Whether a caller is narrowed in any way; such a caller makes no apis and no consumers, which would lie outside. */
-export function isNarrowed(caller: Caller): boolean {
-  const { apis, consumers, environments } = caller.operator.narrowing
-  return apis !== null || consumers !== null || environments !== null
-}
-
 /** Stops a narrowed caller from what reaches beyond any narrowing. */
 export function refuseNarrowed(caller: Caller, narrowedBy: 'apis' | 'consumers'): void {
   if (caller.operator.narrowing[narrowedBy] !== null) {
@@ -95,8 +87,3 @@ export function refuseNarrowed(caller: Caller, narrowedBy: 'apis' | 'consumers')
 }
 
 export const noSuchThing = (noun: string) => new Fault('not-found', `There is no such ${noun}.`)
-
-/** Hides a consumer outside the narrowing as if it did not exist. */
-export function visibleConsumer(caller: Caller, consumer: ConsumerRecord): boolean {
-  return seesConsumer(caller, consumer.id)
-}

@@ -5,7 +5,7 @@
  * A journal that went backwards or forked while this node watched is not followed any further: the tenant's freshness ends, and so its answers.
  */
 import type { Seq, TenantId } from '../../model/ids.ts'
-import { genesisHash, type Entry } from '../../model/journal.ts'
+import type { Entry } from '../../model/journal.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Database, Head } from '../../ports/database.ts'
 import type { Log } from '../../ports/log.ts'
@@ -218,6 +218,3 @@ export class Follower implements CommitListener {
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? (error.message.split('\n')[0] ?? error.name) : 'unknown'
 }
-
-/** The head of a journal without entries. */
-export const emptyHead: Head = { seq: 0, hash: genesisHash, seals: 0 }

@@ -40,7 +40,11 @@ function presentEntry(stored: StoredEntry, keys: Parameters<typeof readEntry>[2]
   // Within a page of one target the chain cannot be followed; each entry's own hash and MAC still must hold.
   const read = readEntry(stored, { seq: stored.seq - 1, hash: stored.prev }, keys)
   if (typeof read === 'string') {
-    throw new Fault('unavailable', `Entry ${stored.seq} of the journal fails its integrity check. Run: keywright audit verify`, { note: read })
+    throw new Fault(
+      'unavailable',
+      `Entry ${stored.seq} of the journal fails its integrity check. Run: keywright audit verify`,
+      { note: read },
+    )
   }
   return withContents ? { ...read.entry, contents: read.contents?.values ?? null } : read.entry
 }

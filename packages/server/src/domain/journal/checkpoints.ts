@@ -27,7 +27,10 @@ export function leafOf(stored: Pick<StoredEntry, 'entry'>): Uint8Array {
 }
 
 export function writeFrontier(frontier: Frontier): string {
-  return JSON.stringify({ size: frontier.size, hashes: frontier.hashes.map((hash) => Buffer.from(hash).toString('base64')) })
+  return JSON.stringify({
+    size: frontier.size,
+    hashes: frontier.hashes.map((hash) => Buffer.from(hash).toString('base64')),
+  })
 }
 
 export function readFrontier(text: string): Frontier {
@@ -50,7 +53,9 @@ export async function checkpoint(domain: Domain, tenant: TenantId): Promise<Chec
   const privateKey = openCheckpointKey(keys, tenant, loaded.record.checkpoint_key.sealed)
   if (privateKey === undefined) return undefined
   const origin = checkpointOrigin(tenant)
-  const note = signCheckpoint({ origin, size: frontier.size, root: rootOf(frontier), extensions: [] }, [noteSigner(origin, privateKey)])
+  const note = signCheckpoint({ origin, size: frontier.size, root: rootOf(frontier), extensions: [] }, [
+    noteSigner(origin, privateKey),
+  ])
   const values = { tenant, size: frontier.size, note, frontier: writeFrontier(frontier) }
   // Another node may have signed the same size; its note says the same.
   await domain.database.maintain([{ kind: 'insert', table: 'checkpoints', values }])

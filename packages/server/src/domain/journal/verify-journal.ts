@@ -16,7 +16,13 @@ import { noteVerifier } from './note.ts'
 import { genesisHash } from '../../model/journal.ts'
 
 export type JournalVerdict =
-  | { readonly ok: true; readonly from: number; readonly to: number; readonly records: number; readonly checkpoint: number }
+  | {
+      readonly ok: true
+      readonly from: number
+      readonly to: number
+      readonly records: number
+      readonly checkpoint: number
+    }
   | { readonly ok: false; readonly seq: number; readonly reason: string }
 
 type Deps = Pick<Domain, 'database' | 'keyring' | 'store'>
@@ -25,7 +31,11 @@ const entriesPerRead = 1_000
 const rowsPerRead = 500
 
 /** Verifies one tenant. `outside` are checkpoints that were kept elsewhere, as texts. */
-export async function verifyJournal(deps: Deps, tenant: TenantId, outside: readonly string[] = []): Promise<JournalVerdict> {
+export async function verifyJournal(
+  deps: Deps,
+  tenant: TenantId,
+  outside: readonly string[] = [],
+): Promise<JournalVerdict> {
   const keys = await deps.keyring.of(tenant)
   // The head first: what is committed while this runs is behind it and is not missed.
   const head = (await deps.database.heads()).get(tenant)
@@ -39,7 +49,11 @@ export async function verifyJournal(deps: Deps, tenant: TenantId, outside: reado
   return { ...entries, records }
 }
 
-async function openCheckpoints(deps: Deps, tenant: TenantId, outside: readonly string[]): Promise<readonly OpenedCheckpoint[] | string> {
+async function openCheckpoints(
+  deps: Deps,
+  tenant: TenantId,
+  outside: readonly string[],
+): Promise<readonly OpenedCheckpoint[] | string> {
   const stored = await deps.database.latestCheckpoint(tenant)
   const notes = [...(stored === undefined ? [] : [stored.note]), ...outside]
   if (notes.length === 0) return []
@@ -47,7 +61,9 @@ async function openCheckpoints(deps: Deps, tenant: TenantId, outside: readonly s
   const loaded = row === undefined ? undefined : readRow('tenants', row, await deps.keyring.of(tenant))
   if (loaded === undefined || typeof loaded === 'string') return 'the row of the tenant is not believed'
   const origin = checkpointOrigin(tenant)
-  const opened = notes.map((note) => openCheckpoint(note, origin, [noteVerifier(origin, checkpointPublicKey(loaded.record))]))
+  const opened = notes.map((note) =>
+    openCheckpoint(note, origin, [noteVerifier(origin, checkpointPublicKey(loaded.record))]),
+  )
   const bad = opened.find((one) => typeof one === 'string')
   return bad === undefined ? opened.filter((one) => typeof one !== 'string') : `a checkpoint cannot be believed: ${bad}`
 }
@@ -69,22 +85,36 @@ async function verifyEntries(
       if (typeof read === 'string') return { ok: false, seq: read === 'gap' ? previous.seq + 1 : one.seq, reason: read }
       previous = { seq: one.seq, hash: one.hash }
       frontier = append(frontier, leafOf(one))
-      const contradicting = checkpoints.find((checkpoint) => checkpoint.size === one.seq && !Buffer.from(checkpoint.root).equals(rootOf(frontier)))
-      if (contradicting !== undefined) return { ok: false, seq: one.seq, reason: 'a checkpoint of this size has another root' }
-      if (one.seq === head.seq && one.hash !== head.hash) return { ok: false, seq: one.seq, reason: 'the head has another hash' }
+      const contradicting = checkpoints.find(
+        (checkpoint) => checkpoint.size === one.seq && !Buffer.from(checkpoint.root).equals(rootOf(frontier)),
+      )
+      if (contradicting !== undefined)
+        return { ok: false, seq: one.seq, reason: 'a checkpoint of this size has another root' }
+      if (one.seq === head.seq && one.hash !== head.hash)
+        return { ok: false, seq: one.seq, reason: 'the head has another hash' }
     }
   }
   const newest = Math.max(0, ...checkpoints.map((checkpoint) => checkpoint.size))
-  if (newest > previous.seq) return { ok: false, seq: previous.seq + 1, reason: `cut off: a checkpoint covers ${newest} entries` }
+  if (newest > previous.seq)
+    return { ok: false, seq: previous.seq + 1, reason: `cut off: a checkpoint covers ${newest} entries` }
   return { ok: true, from: 1, to: previous.seq, records: 0, checkpoint: newest }
 }
 
-async function verifyRecords(deps: Deps, tenant: TenantId, keys: TenantKeys): Promise<number | (JournalVerdict & { ok: false })> {
+async function verifyRecords(
+  deps: Deps,
+  tenant: TenantId,
+  keys: TenantKeys,
+): Promise<number | (JournalVerdict & { ok: false })> {
   let records = 0
   for (const kind of recordKinds) {
     let afterSeq = 0
     for (;;) {
-      const rows = await deps.database.list(kind as RecordKind, tenant, { columns: {}, facets: [], afterSeq, limit: rowsPerRead })
+      const rows = await deps.database.list(kind as RecordKind, tenant, {
+        columns: {},
+        facets: [],
+        afterSeq,
+        limit: rowsPerRead,
+      })
       for (const row of rows) {
         const read = readRow(kind, row, keys)
         if (typeof read === 'string') return { ok: false, seq: row.revision, reason: `${kind} ${row.id}: ${read}` }

@@ -16,8 +16,6 @@ import { isLive, nextVersion, retire, revokeVersion, sealVersion, statusAt, vers
 
 /** How long the old versions live on where nothing is said. */
 export const overlapSecondsDefault = 3_600
-/** The longest overlap. */
-export const overlapSecondsMax = 366 * 86_400
 
 export interface SecretInput {
   readonly state: 'active' | 'pending'

@@ -10,7 +10,6 @@ import type { Loaded } from './rows.ts'
 import type { Store } from './store.ts'
 
 export const pageSizeDefault = 50
-export const pageSizeMax = 1_000
 
 export interface PageQuery {
   readonly pageSize: number

@@ -2,7 +2,7 @@
  * Digests of credentials. A native secret holds 256 random bits, so a fast, domain-separated hash is right (NIST SP 800-63B-4, look-up secrets);
  * a slow one would only let strangers burn the server's time. Scanners that flag SHA-256 of secrets (CWE-916) mean passwords.
  */
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const secretDomain = 'keywright/v1 secret\0'
 
@@ -19,9 +19,4 @@ export function plainDigestOf(kind: 'sha256' | 'sha512', text: string): string {
 /** SHA-256 in hex over UTF-8 text: hashes of entries and commitments. */
 export function sha256Hex(text: string): string {
   return hash('sha256', text, 'hex')
-}
-
-/** SHA-256 as bytes. */
-export function sha256(text: string): Uint8Array {
-  return createHash('sha256').update(text, 'utf8').digest()
 }

@@ -34,8 +34,10 @@ export async function rewrap(deps: Deps): Promise<Rewrapped> {
     const writes: Write[] = []
     for (const version of new Set(stored.map((one) => one.version))) {
       const dek = opened.get(version)
-      if (dek === undefined) throw new Error(`No given KEK opens DEK ${version} of ${tenant}: name the old one too, behind the new one.`)
-      if (!stored.some((one) => one.version === version && one.kek === first.id)) writes.push(await wrapDek(deps, first, tenant, version, dek))
+      if (dek === undefined)
+        throw new Error(`No given KEK opens DEK ${version} of ${tenant}: name the old one too, behind the new one.`)
+      if (!stored.some((one) => one.version === version && one.kek === first.id))
+        writes.push(await wrapDek(deps, first, tenant, version, dek))
     }
     wrapped += writes.length
     if (writes.length > 0) await deps.database.maintain(writes)
@@ -43,7 +45,13 @@ export async function rewrap(deps: Deps): Promise<Rewrapped> {
     const outdated = stored.filter((one) => !given.has(one.kek))
     removed += outdated.length
     if (outdated.length > 0) {
-      await deps.database.maintain(outdated.map((one) => ({ kind: 'delete', table: 'deks', where: { tenant, version: one.version, kek: one.kek } })))
+      await deps.database.maintain(
+        outdated.map((one) => ({
+          kind: 'delete',
+          table: 'deks',
+          where: { tenant, version: one.version, kek: one.kek },
+        })),
+      )
     }
   }
   return { wrapped, removed }
@@ -72,7 +80,10 @@ export async function resealAll(deps: Deps, tenant: TenantId): Promise<number> {
         afterSeq = row.created_seq
         if (row.dek === keys.current) continue
         const loaded = readRow(kind, row, keys)
-        if (typeof loaded === 'string') throw new Error(`The row ${kind} ${row.id} is not believed (${loaded}), so it is not sealed anew. Run: keywright audit verify`)
+        if (typeof loaded === 'string')
+          throw new Error(
+            `The row ${kind} ${row.id} is not believed (${loaded}), so it is not sealed anew. Run: keywright audit verify`,
+          )
         if (await resealOne(deps, kind, loaded, keys)) count += 1
       }
       if (rows.length < rowsPerRead) break
@@ -81,7 +92,12 @@ export async function resealAll(deps: Deps, tenant: TenantId): Promise<number> {
   return count
 }
 
-async function resealOne<Kind extends RecordKind>(deps: Deps, kind: Kind, loaded: Loaded<Kind>, keys: TenantKeys): Promise<boolean> {
+async function resealOne<Kind extends RecordKind>(
+  deps: Deps,
+  kind: Kind,
+  loaded: Loaded<Kind>,
+  keys: TenantKeys,
+): Promise<boolean> {
   const { tenant, revision } = loaded
   const transacted = await deps.database.transact([tenant], (heads) => {
     const head = heads.get(tenant)
@@ -101,7 +117,12 @@ interface Resealed<Kind extends RecordKind> {
   readonly names: readonly Write[]
 }
 
-function resealRecord<Kind extends RecordKind>(record: Records[Kind], tenant: TenantId, keys: TenantKeys, sealer: Sealer): Resealed<Kind> {
+function resealRecord<Kind extends RecordKind>(
+  record: Records[Kind],
+  tenant: TenantId,
+  keys: TenantKeys,
+  sealer: Sealer,
+): Resealed<Kind> {
   if ('checkpoint_key' in record) {
     const opened = openCheckpointKey(keys, tenant, record.checkpoint_key.sealed)
     if (opened === undefined) throw new Error('The checkpoint key of this tenant cannot be opened.')
@@ -115,8 +136,10 @@ function resealRecord<Kind extends RecordKind>(record: Records[Kind], tenant: Te
     if (digest === undefined) throw new Error(`A version of ${record.id} cannot be opened.`)
     if (version.kind === 'sha256' || version.kind === 'sha512') {
       const [name, ...older] = indexNames(keys, version.kind, digest)
-      for (const old of older) names.push({ kind: 'delete', table: 'names', where: { tenant, kind: 'credential', name: old } })
-      if (name !== undefined) names.push({ kind: 'insert', table: 'names', values: { tenant, kind: 'credential', name, id: record.id } })
+      for (const old of older)
+        names.push({ kind: 'delete', table: 'names', where: { tenant, kind: 'credential', name: old } })
+      if (name !== undefined)
+        names.push({ kind: 'insert', table: 'names', values: { tenant, kind: 'credential', name, id: record.id } })
     }
     return { ...version, sealed: sealVersion(sealer, record.id, digest, version).sealed }
   })

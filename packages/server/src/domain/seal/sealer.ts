@@ -63,11 +63,6 @@ export function openSealed(
   return subkey === undefined ? undefined : decrypt(subkey, data, contextText(purpose, context))
 }
 
-/** The DEK version under which a text was sealed. */
-export function dekOfSealed(sealed: string): number {
-  return Number(sealed.split('.')[1])
-}
-
 /** AES-256-GCM with a fresh random nonce; base64url of nonce, ciphertext and tag. */
 export function encrypt(key: KeyObject, plaintext: string, context: string, random: Random): string {
   const nonce = random.bytes(nonceBytes)

@@ -107,5 +107,3 @@ export function presentDecision(decision: Decision) {
     as_of: asOf,
   }
 }
-
-export type VerifyAnswer = ReturnType<typeof presentDecision>

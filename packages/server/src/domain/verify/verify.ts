@@ -150,7 +150,8 @@ interface Question {
 
 function questionOf(caller: Caller, request: VerifyRequest, api: NamedApi, facts: Facts, now: Instant): Question {
   const narrowed = caller.operator.narrowing.apis
-  const audience = narrowed === null && api !== 'no_such_api' ? knownAudience(facts, api) : audienceOf(facts, api, narrowed)
+  const audience =
+    narrowed === null && api !== 'no_such_api' ? knownAudience(facts, api) : audienceOf(facts, api, narrowed)
   return { request, facts, use: 'bearer', api, audienceHolds: audience.holds, scopes: audience.scopes, now }
 }
 
@@ -175,7 +176,9 @@ function knownAudience(facts: Facts, api: Loaded<'apis'> | undefined): Audience 
 function audienceOf({ grants }: Facts, api: NamedApi, narrowed: readonly ApiId[] | null): Audience {
   const heard =
     api === undefined
-      ? grants.filter(({ api: { record } }) => record.state === 'enabled' && (narrowed === null || narrowed.includes(record.id)))
+      ? grants.filter(
+          ({ api: { record } }) => record.state === 'enabled' && (narrowed === null || narrowed.includes(record.id)),
+        )
       : grants.filter((grant) => api !== 'no_such_api' && grant.api.record.id === api.record.id)
   const holds = heard.length > 0 || (api === undefined && narrowed === null)
   return { holds, scopes: [...new Set(heard.flatMap((grant) => grant.scopes))] }
