@@ -2,12 +2,13 @@
  * The HTTP server on a real socket: what it refuses before any endpoint is asked, how it keeps time, and how it stops.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, before, beforeEach, describe, it } from 'node:test'
 import { Type } from 'typebox'
 import { systemClock } from '../adapters/system/clock.ts'
 import { createLog } from '../adapters/system/log.ts'
@@ -27,7 +28,8 @@ const authority = {
   trustedProxies: [],
 } as unknown as Authority
 
-let release: () => void = () => undefined
+/** The slow endpoint: `asked` when a request has come to it, which is answered upon `release`. */
+let slow = { asked: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() }
 const open = { tag: 'Test', summary: 'For the test', roles: 'public', answers: { 200: null } } as const
 const endpoints: readonly Endpoint[] = [
   endpoint({ ...open, method: 'GET', path: '/quick', handle: async () => ({ status: 200, body: { ok: true } }) }),
@@ -62,10 +64,11 @@ const endpoints: readonly Endpoint[] = [
     ...open,
     method: 'GET',
     path: '/slow',
-    handle: () =>
-      new Promise((resolve) => {
-        release = () => resolve({ status: 200, body: { late: true } })
-      }),
+    handle: async () => {
+      slow.asked.resolve()
+      await slow.release.promise
+      return { status: 200, body: { late: true } }
+    },
   }),
   endpoint({
     ...open,
@@ -375,17 +378,21 @@ describe('a query', () => {
 })
 
 describe('a server that is told to stop', () => {
+  beforeEach(() => {
+    slow = { asked: Promise.withResolvers(), release: Promise.withResolvers() }
+  })
+
   it('answers what is in flight, and meanwhile new requests with Connection: close', async () => {
     const { server, url, port } = await start({ headersMilliseconds: 5_000, requestMilliseconds: 5_000 })
-    const slow = fetch(`${url}/slow`)
-    while (!(await untilReleasable())) await new Promise((resolve) => setImmediate(resolve))
+    const late = fetch(`${url}/slow`)
+    await slow.asked.promise
     const stopped = server.stop()
     const { text, ended } = await exchange(port, 'GET /quick HTTP/1.1\r\nHost: a\r\n\r\n', { untilEnd: true })
     assert.equal(statusOf(text), 200)
     assert.match(text, /\r\nconnection: close\r\n/i)
     assert.ok(ended)
-    release()
-    const answer = await slow
+    slow.release.resolve()
+    const answer = await late
     assert.deepEqual([answer.status, await answer.json()], [200, { late: true }])
     await stopped
     await assert.rejects(fetch(`${url}/quick`))
@@ -393,10 +400,10 @@ describe('a server that is told to stop', () => {
 
   it('cuts off what does not end in time', async () => {
     const { server, url } = await start({ drainMilliseconds: 100 })
-    const slow = assert.rejects(fetch(`${url}/slow`))
-    while (!(await untilReleasable())) await new Promise((resolve) => setImmediate(resolve))
+    const late = assert.rejects(fetch(`${url}/slow`))
+    await slow.asked.promise
     await server.stop()
-    await slow
+    await late
   })
 
   it('does not wait for idle connections', async () => {
@@ -406,29 +413,52 @@ describe('a server that is told to stop', () => {
   })
 })
 
-/** Whether the slow endpoint is being asked; clears that for the next test. */
-let seen: () => void = release
-async function untilReleasable(): Promise<boolean> {
-  if (release === seen) return false
-  seen = release
-  return true
-}
-
 describe('a Unix socket', () => {
-  it('is for its owner alone, and a stale one gives way', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'keywright-socket-'))
-    const path = join(folder, 'socket')
-    writeFileSync(path, '')
-    const server = await createHttpServer({ authority, endpoints, lane: undefined, tls: undefined })
+  const folder = mkdtempSync(join(tmpdir(), 'keywright-socket-'))
+  after(() => rmSync(folder, { recursive: true }))
+
+  const make = () => createHttpServer({ authority, endpoints, lane: undefined, tls: undefined, timeouts })
+  const ask = (socketPath: string) =>
+    new Promise((resolve, reject) => {
+      const request = httpRequest({ socketPath, path: '/quick' }, (answer) => resolve(answer.resume().statusCode))
+      request.on('error', reject).end()
+    })
+
+  it('is for its owner alone', async () => {
+    const path = join(folder, 'own')
+    const server = await make()
     assert.equal(await server.listen({ socket: path }), `unix:${path}`)
     assert.equal(statSync(path).mode & 0o777, 0o600)
-    const status = await new Promise((resolve, reject) => {
-      httpRequest({ socketPath: path, path: '/quick' }, (answer) => resolve(answer.resume().statusCode))
-        .on('error', reject)
-        .end()
-    })
-    assert.equal(status, 200)
+    assert.equal(await ask(path), 200)
     await server.stop()
-    rmSync(folder, { recursive: true })
+  })
+
+  it('takes the place of one that a killed process left behind', async () => {
+    const path = join(folder, 'stale')
+    const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
+    assert.equal(spawnSync(process.execPath, ['-e', script]).signal, 'SIGKILL')
+    assert.ok(statSync(path).isSocket())
+    const server = await make()
+    await server.listen({ socket: path })
+    assert.equal(await ask(path), 200)
+    await server.stop()
+  })
+
+  it('does not take the place of a server that lives', async () => {
+    const path = join(folder, 'live')
+    const [first, second] = [await make(), await make()]
+    await first.listen({ socket: path })
+    await assert.rejects(second.listen({ socket: path }), { code: 'EADDRINUSE' })
+    assert.equal(await ask(path), 200)
+    await Promise.all([first.stop(), second.stop()])
+  })
+
+  it('does not take the place of a file', async () => {
+    const path = join(folder, 'file')
+    writeFileSync(path, 'precious')
+    const server = await make()
+    await assert.rejects(server.listen({ socket: path }), { code: 'EADDRINUSE' })
+    assert.equal(readFileSync(path, 'utf8'), 'precious')
+    await server.stop()
   })
 })

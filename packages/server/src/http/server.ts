@@ -4,7 +4,6 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { createServer, METHODS, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import { chmodSync, existsSync, unlinkSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { Fault } from '../model/fault.ts'
 import type { Authority } from './authority.ts'
@@ -13,6 +12,7 @@ import type { Endpoint, Reply } from './endpoint.ts'
 import { type Lane, withLane } from './lane.ts'
 import { writeSocketProblem } from './problem.ts'
 import { withStrictHttp } from './strict.ts'
+import { freeSocket, keepToOwner } from './unix-socket.ts'
 import { failed, run } from './run.ts'
 import type { Incoming } from './request.ts'
 
@@ -254,10 +254,9 @@ function ofFramework(error: unknown): unknown {
 
 async function listen(app: FastifyInstance, options: ServerOptions, address: ListenAddress): Promise<string> {
   if ('socket' in address) {
-    // A socket that a killed process left behind would keep the address taken.
-    if (existsSync(address.socket)) unlinkSync(address.socket)
+    await freeSocket(address.socket)
     await app.listen({ path: address.socket })
-    chmodSync(address.socket, 0o600)
+    keepToOwner(address.socket)
     return `unix:${address.socket}`
   }
   await app.listen({ host: address.host, port: address.port })
