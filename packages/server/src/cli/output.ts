@@ -50,14 +50,15 @@ function printable(text: string): string {
 
 /** A JSON value as a person reads it in a cell. */
 export function cell(value: Json | undefined): string {
-  if (value === undefined || value === null) return '–'
-  if (typeof value === 'object')
-    return Array.isArray(value)
-      ? value.map(cell).join(' ')
-      : Object.entries(value)
-          .map(([name, one]) => `${name}=${cell(one)}`)
-          .join(' ')
-  return String(value)
+  if (value === undefined || value === null || value === '') return '–'
+  if (typeof value !== 'object') return String(value)
+  const parts = Array.isArray(value) ? value.map(cell) : membersOf(value as { readonly [name: string]: Json | undefined })
+  return parts.length === 0 ? '–' : parts.join(' ')
+}
+
+function membersOf(value: { readonly [name: string]: Json | undefined }): string[] {
+  const said = Object.entries(value).filter(([, one]) => one !== null && one !== '' && one !== undefined)
+  return said.map(([name, one]) => `${name}=${cell(one)}`)
 }
 
 /** Prints what the API answered, or the text for people. */
