@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { permissionFlags, writableFolders } from './permissions.mjs'
+import { permissionFlags, writableFolders, writingSettings } from './permissions.mjs'
 import { pinnedPackage, pinnedRuntime, supports } from './runtime.mjs'
 
 const root = join(import.meta.dirname, '..', '..', '..')
@@ -101,7 +101,11 @@ function runtimeOf(name, { version, answer = 'v1.0.0', integrity }) {
 }
 
 describe('the folders that serve may write to', () => {
-  const files = { '/run/secrets/dir': '/srv/kw\n' }
+  const files = {
+    '/run/secrets/dir': '/srv/kw\n',
+    '/here/kw.json': '{"data-dir": "/from/file", "kek": "env:K"}',
+    '/broken.json': '{"data-dir": ',
+  }
   const world = {
     cwd: '/here',
     home: '/home/kim',
@@ -127,7 +131,26 @@ describe('the folders that serve may write to', () => {
       says: 'with the missing file of a variable',
       args: [],
       env: { KEYWRIGHT_DATA_DIR_FILE: '/none' },
-      want: ['/home/kim/.config/keywright'],
+      want: ['/here/data', '/home/kim/.config/keywright'],
+    },
+    { says: 'with a configuration file', args: ['--config', 'kw.json'], env: {}, want: ['/from/file'] },
+    {
+      says: 'where the variable beats the configuration file',
+      args: [],
+      env: { KEYWRIGHT_CONFIG: '/here/kw.json', KEYWRIGHT_DATA_DIR: '/z' },
+      want: ['/z'],
+    },
+    {
+      says: 'with a broken configuration file',
+      args: ['--config=/broken.json'],
+      env: { HOME: '/root' },
+      want: ['/here/data', '/root/.config/keywright'],
+    },
+    {
+      says: 'with two KEKs during a change',
+      args: ['--kek', 'file:/new/kek,file:/old/kek'],
+      env: {},
+      want: ['/here/data', '/new', '/old'],
     },
     { says: 'with a KEK file', args: ['--kek', 'file:/k/kek'], env: {}, want: ['/here/data', '/k'] },
     { says: 'with a KEK in the environment', args: ['--kek', 'env:KEK'], env: {}, want: ['/here/data'] },
@@ -142,6 +165,13 @@ describe('the folders that serve may write to', () => {
   ]
   for (const { says, args, env, want } of cases) {
     test(says, () => assert.deepEqual(writableFolders(['serve', ...args], env, world), want))
+  }
+})
+
+describe('the settings that name a folder', () => {
+  const table = readFileSync(join(import.meta.dirname, '..', 'src', 'config', 'settings.ts'), 'utf8')
+  for (const { flag } of writingSettings) {
+    test(`include --${flag}, as the server spells it`, () => assert.ok(table.includes(`flag: '${flag}'`)))
   }
 })
 

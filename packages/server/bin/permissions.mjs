@@ -3,79 +3,78 @@
  * opens sockets, starts worker threads, and writes only into the folders that its settings name. No child process,
  * no native add-on. This file decides the flags and does nothing else; it runs on Node.js 18.
  */
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 /**
- * The settings that name something `serve` writes to: how each is called, and which folder or file follows from it.
- * A setting is read as the server reads it: the flag, then the variable, then the file that the variable names.
+ * The settings that name something `serve` writes to, and the folders that follow from a value. The names are those of
+ * `src/config/settings.ts`, which cannot be imported here; a test compares them.
  */
-const writingSettings = [
-  { flag: 'data-dir', variable: 'KEYWRIGHT_DATA_DIR', fallback: 'data', place: (value) => value },
-  { flag: 'kek', variable: 'KEYWRIGHT_KEK', fallback: undefined, place: (value) => folderOfKek(value) },
-  { flag: 'checkpoint-dir', variable: 'KEYWRIGHT_CHECKPOINT_DIR', fallback: undefined, place: (value) => value },
-  { flag: 'listen', variable: 'KEYWRIGHT_LISTEN', fallback: undefined, place: (value) => folderOfSocket(value) },
+export const writingSettings = [
+  { flag: 'data-dir', fallback: () => './data', folders: (value) => [value] },
+  { flag: 'kek', fallback: defaultKek, folders: foldersOfKek },
+  { flag: 'checkpoint-dir', fallback: () => '', folders: (value) => [value] },
+  { flag: 'listen', fallback: () => '', folders: folderOfSocket },
 ]
 
 /**
- * The absolute folders that `serve` may write to.
+ * The absolute folders that `serve` may write to. A setting is read as the server reads it: the flag, the variable, the
+ * file that the variable names, the configuration file, the default. What is missing or malformed is passed over: the
+ * server refuses it with a sentence of its own.
  * @param {readonly string[]} args the command line behind `keywright`
  * @param {Record<string, string | undefined>} env
  * @param {{ cwd: string, home: string, read: (path: string) => string }} world `read` may throw for a missing file
  * @returns {string[]}
  */
 export function writableFolders(args, env, world) {
-  const folders = new Set()
-  for (const setting of writingSettings) {
-    for (const value of valuesOf(setting, args, env, world)) {
-      const place = setting.place(value)
-      if (place !== undefined) folders.add(resolve(world.cwd, place))
-    }
-  }
-  const kek = valuesOf(writingSettings[1], args, env, world)
-  if (kek.length === 0) folders.add(join(configHome(env, world.home), 'keywright'))
-  return [...folders]
+  const read = (path) => attempt(() => world.read(resolve(world.cwd, path))) ?? ''
+  const configFile = flagValue(args, 'config') || env.KEYWRIGHT_CONFIG
+  const config = (configFile && attempt(() => JSON.parse(read(configFile)))) || {}
+  const folders = writingSettings.flatMap((setting) => {
+    const variable = `KEYWRIGHT_${setting.flag.toUpperCase().replaceAll('-', '_')}`
+    const file = env[`${variable}_FILE`]
+    const value =
+      flagValue(args, setting.flag) ||
+      env[variable] ||
+      (file && read(file).trim()) ||
+      config[setting.flag] ||
+      setting.fallback(env, world.home)
+    return value === '' ? [] : setting.folders(String(value))
+  })
+  return [...new Set(folders.map((folder) => resolve(world.cwd, folder)))]
 }
 
-function valuesOf(setting, args, env, { cwd, read }) {
-  const given = flagValues(args, setting.flag)
-  if (given.length > 0) return given
-  if (env[setting.variable]) return [env[setting.variable]]
-  const file = env[`${setting.variable}_FILE`]
-  if (file) {
-    try {
-      return [read(resolve(cwd, file)).trim()].filter((value) => value !== '')
-    } catch {
-      // The server will refuse the missing file with a sentence of its own.
-    }
+function attempt(work) {
+  try {
+    return work()
+  } catch {
+    return undefined
   }
-  return setting.fallback === undefined ? [] : [setting.fallback]
 }
 
-function flagValues(args, flag) {
-  const values = []
+/** The last value wins, as on the server's command line. */
+function flagValue(args, flag) {
+  let value
   for (const [index, arg] of args.entries()) {
     if (arg === '--') break
-    if (arg.startsWith(`--${flag}=`)) values.push(arg.slice(flag.length + 3))
-    else if (arg === `--${flag}` && args[index + 1] !== undefined) values.push(args[index + 1])
+    if (arg.startsWith(`--${flag}=`)) value = arg.slice(flag.length + 3)
+    else if (arg === `--${flag}`) value = args[index + 1]
   }
-  return values.filter((value) => value !== '')
+  return value
 }
 
-function configHome(env, home) {
-  const named = env.XDG_CONFIG_HOME
-  return named !== undefined && isAbsolute(named) ? named : join(home, '.config')
+function defaultKek(env, home) {
+  return `file:${join(env.XDG_CONFIG_HOME || join(env.HOME || home, '.config'), 'keywright', 'kek')}`
 }
 
 /** Only a KEK in a file is ever written, at the first start. */
-function folderOfKek(value) {
-  if (value.startsWith('file:')) return dirname(value.slice('file:'.length))
-  return /^[a-z0-9]+:/.test(value) ? undefined : dirname(value)
+function foldersOfKek(value) {
+  const places = value.split(',').map((place) => place.trim())
+  return places.filter((place) => place.startsWith('file:')).map((place) => dirname(place.slice('file:'.length)))
 }
 
 /** A stale Unix socket is removed before listening. */
 function folderOfSocket(value) {
-  if (value.startsWith('unix:')) return dirname(value.slice('unix:'.length))
-  return value.startsWith('/') ? dirname(value) : undefined
+  return value.startsWith('unix:') ? [dirname(value.slice('unix:'.length))] : []
 }
 
 /**
