@@ -1,7 +1,7 @@
 /**
  * The one place where adapters are chosen from the configuration and joined to the domain.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseCredential } from '@keywright/credential/credential'
 import { openDatabase } from './adapters/database/open.ts'
@@ -52,6 +52,8 @@ export interface Running {
 export const tokenFileName = 'operator-token'
 const replaySweepMilliseconds = 60_000
 const checkpointMilliseconds = 60_000
+const sweepMilliseconds = 3_600_000
+const sweepPace = { perRead: 100, restMilliseconds: 20 }
 
 export interface OpenOptions {
   readonly readOnly: boolean
@@ -199,6 +201,7 @@ async function serve(domain: Domain, config: Config, founded: Founded): Promise<
     watchTls(domain, config, server),
     domain.clock.every(replaySweepMilliseconds, () => void forget(domain)),
     domain.clock.every(checkpointMilliseconds, () => void publishCheckpoints(domain, config)),
+    domain.clock.every(sweepMilliseconds, () => void sweep(domain, config)),
   ]
   state.ready = true
   domain.log.info('serve.listening', { url })
@@ -236,6 +239,39 @@ async function publishCheckpoints(domain: Domain, config: Config): Promise<void>
     replacePublicFile(join(config.checkpointDir, `${slug}.checkpoint`), note)
     replacePublicFile(join(config.checkpointDir, `${slug}.vkey`), `${verifierKey}\n`)
   }
+}
+
+/** Looks through every journal and row in small steps, against the checkpoints that were left outside too; what it finds is in the log. */
+async function sweep(domain: Domain, config: Config): Promise<void> {
+  const pace = { perRead: sweepPace.perRead, rest: () => domain.clock.sleep(sweepPace.restMilliseconds) }
+  const tenants = [...(await domain.database.heads().catch(() => new Map())).keys()]
+  let entries = 0
+  for (const tenant of tenants) {
+    const verdict = await verifyJournal(
+      domain,
+      tenant,
+      outsideCheckpoints(config, checkpointOrigin(tenant)),
+      pace,
+    ).catch(() => undefined)
+    if (verdict?.ok === true) entries += verdict.to
+    else if (verdict !== undefined)
+      domain.log.error('integrity.violated', {
+        tenant,
+        table: 'journal',
+        id: String(verdict.seq),
+        reason: verdict.reason,
+      })
+  }
+  domain.log.info('sweep.finished', { tenants: tenants.length, entries })
+}
+
+function outsideCheckpoints(config: Config, origin: string): readonly string[] {
+  const folder = config.checkpointDir
+  if (folder === undefined || !existsSync(folder)) return []
+  const notes = readdirSync(folder)
+    .filter((name) => name.endsWith('.checkpoint'))
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+  return notes.filter((note) => note.startsWith(`${origin}\n`))
 }
 
 async function forget(domain: Domain): Promise<void> {

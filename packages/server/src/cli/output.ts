@@ -52,7 +52,9 @@ function printable(text: string): string {
 export function cell(value: Json | undefined): string {
   if (value === undefined || value === null || value === '') return '–'
   if (typeof value !== 'object') return String(value)
-  const parts = Array.isArray(value) ? value.map(cell) : membersOf(value as { readonly [name: string]: Json | undefined })
+  const parts = Array.isArray(value)
+    ? value.map(cell)
+    : membersOf(value as { readonly [name: string]: Json | undefined })
   return parts.length === 0 ? '–' : parts.join(' ')
 }
 

@@ -19,7 +19,11 @@ function file(name: string, text: string): string {
 
 test('a flag beats a variable, a variable beats the file, the file beats the default', () => {
   const path = file('all.json', '{"data-dir": "/from-file", "log-level": "warn", "listen": "127.0.0.1:1"}')
-  const config = readConfig({ dataDir: '/from-flag' }, { KEYWRIGHT_DATA_DIR: '/from-variable', KEYWRIGHT_LOG_LEVEL: 'error' }, path)
+  const config = readConfig(
+    { dataDir: '/from-flag' },
+    { KEYWRIGHT_DATA_DIR: '/from-variable', KEYWRIGHT_LOG_LEVEL: 'error' },
+    path,
+  )
   assert.equal(config.dataDir, '/from-flag')
   assert.equal(config.logLevel, 'error')
   assert.deepEqual(config.listen, { host: '127.0.0.1', port: 1 })
@@ -45,7 +49,8 @@ test('plain HTTP off loopback is refused unless TLS is configured or a proxy is 
   assert.throws(() => readConfig({ listen: '0.0.0.0:80' }, {}), /off loopback/)
   assert.ok(readConfig({ listen: '0.0.0.0:80', trustedProxies: '10.0.0.0/8' }, {}))
   assert.ok(readConfig({ listen: '0.0.0.0:443', tlsCert: 'c', tlsKey: 'k' }, {}))
-  for (const listen of ['localhost:1', '127.5.5.5:1', '[::1]:1', 'unix:/run/kw.sock']) assert.ok(readConfig({ listen }, {}))
+  for (const listen of ['localhost:1', '127.5.5.5:1', '[::1]:1', 'unix:/run/kw.sock'])
+    assert.ok(readConfig({ listen }, {}))
 })
 
 const refused: readonly (readonly [string, () => unknown, RegExp])[] = [

@@ -9,9 +9,7 @@ import type { Streams } from '../session.ts'
 
 /** What runs, as `compose.ts` starts it. */
 export interface Runner {
-  start(
-    config: Config,
-  ): Promise<{
+  start(config: Config): Promise<{
     readonly url: string
     readonly tokenFile: string | undefined
     readonly isNew: boolean

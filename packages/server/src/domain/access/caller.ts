@@ -4,12 +4,7 @@
 import { Fault } from '../../model/fault.ts'
 import type { ApiId, ConsumerId, TenantId } from '../../model/ids.ts'
 import type { Actor, Json } from '../../model/journal.ts'
-import type { Environment,
-  KeyRecord,
-  Narrowing,
-  OperatorRecord,
-  OperatorRole,
-} from '../../model/records.ts'
+import type { Environment, KeyRecord, Narrowing, OperatorRecord, OperatorRole } from '../../model/records.ts'
 import type { Write } from '../../ports/database.ts'
 import type { Sealer } from '../seal/sealer.ts'
 

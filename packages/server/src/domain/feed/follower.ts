@@ -84,7 +84,8 @@ export class Follower implements CommitListener {
   asOf(tenant: TenantId): AsOf {
     const position = this.#positions.get(tenant)
     if (position === undefined) return { seq: 0, age_ms: Number.MAX_SAFE_INTEGER }
-    return { seq: position.seq, age_ms: Math.max(0, Math.round(this.#deps.clock.monotonic() - position.confirmedAt)) }
+    const age = Math.round(this.#deps.clock.monotonic() - position.confirmedAt)
+    return { seq: position.seq, age_ms: Math.min(Math.max(0, age), Number.MAX_SAFE_INTEGER) }
   }
 
   /** Waits until this node has seen `seq`, for at most `timeoutMilliseconds`; whether it has. */

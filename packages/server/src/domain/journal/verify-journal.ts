@@ -27,14 +27,20 @@ export type JournalVerdict =
 
 type Deps = Pick<Domain, 'database' | 'keyring' | 'store'>
 
-const entriesPerRead = 1_000
-const rowsPerRead = 500
+/** How much is looked at in one go, and what happens in between: nothing for a person who waits, a rest for a node that has callers. */
+export interface Pace {
+  readonly perRead: number
+  rest(): Promise<void>
+}
+
+const atOnce: Pace = { perRead: 1_000, rest: async () => undefined }
 
 /** Verifies one tenant. `outside` are checkpoints that were kept elsewhere, as texts. */
 export async function verifyJournal(
   deps: Deps,
   tenant: TenantId,
   outside: readonly string[] = [],
+  pace: Pace = atOnce,
 ): Promise<JournalVerdict> {
   const keys = await deps.keyring.of(tenant)
   // The head first: what is committed while this runs is behind it and is not missed.
@@ -42,9 +48,9 @@ export async function verifyJournal(
   if (head === undefined) return { ok: false, seq: 0, reason: 'the journal has no head' }
   const checkpoints = await openCheckpoints(deps, tenant, outside)
   if (typeof checkpoints === 'string') return { ok: false, seq: 0, reason: checkpoints }
-  const entries = await verifyEntries(deps, tenant, keys, head, checkpoints)
+  const entries = await verifyEntries(deps, tenant, keys, head, checkpoints, pace)
   if (!entries.ok) return entries
-  const records = await verifyRecords(deps, tenant, keys)
+  const records = await verifyRecords(deps, tenant, keys, pace)
   if (typeof records !== 'number') return records
   return { ...entries, records }
 }
@@ -74,11 +80,13 @@ async function verifyEntries(
   keys: TenantKeys,
   head: { readonly seq: number; readonly hash: string },
   checkpoints: readonly OpenedCheckpoint[],
+  pace: Pace,
 ): Promise<JournalVerdict> {
   let previous = { seq: 0, hash: genesisHash }
   let frontier = emptyFrontier
   while (previous.seq < head.seq) {
-    const stored = await deps.database.entries(tenant, previous.seq, entriesPerRead)
+    const stored = await deps.database.entries(tenant, previous.seq, pace.perRead)
+    await pace.rest()
     if (stored.length === 0) return { ok: false, seq: previous.seq + 1, reason: 'gap' }
     for (const one of stored) {
       const read = readEntry(one, previous, keys)
@@ -104,6 +112,7 @@ async function verifyRecords(
   deps: Deps,
   tenant: TenantId,
   keys: TenantKeys,
+  pace: Pace,
 ): Promise<number | (JournalVerdict & { ok: false })> {
   let records = 0
   for (const kind of recordKinds) {
@@ -113,7 +122,7 @@ async function verifyRecords(
         columns: {},
         facets: [],
         afterSeq,
-        limit: rowsPerRead,
+        limit: pace.perRead,
       })
       for (const row of rows) {
         const read = readRow(kind, row, keys)
@@ -121,7 +130,8 @@ async function verifyRecords(
         records += 1
         afterSeq = row.created_seq
       }
-      if (rows.length < rowsPerRead) break
+      if (rows.length < pace.perRead) break
+      await pace.rest()
     }
   }
   return records

@@ -89,7 +89,7 @@ export function operationEndpoints(all: () => readonly Endpoint[]): readonly End
       ...open,
       path: '/',
       summary: 'Find the way',
-      answers: { 200: null },
+      answers: { 303: null },
       handle: async () => ({ status: 303, headers: { location: '/docs' } }),
     }),
   ]
