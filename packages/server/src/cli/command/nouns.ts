@@ -55,7 +55,10 @@ function showList(output: Output, answer: Json, columns: readonly string[]): voi
 
 /** Prints a thing whose answer shows a secret once: the secret on standard output, the remark on standard error. */
 function showOnce(output: Output, answer: Json, value: Json | undefined, what: string, about: string): void {
-  if (output.json) return output.out(JSON.stringify(answer))
+  if (output.json) {
+    output.out(JSON.stringify(answer))
+    return
+  }
   output.err(about)
   output.err(`This ${what} is shown once and is stored nowhere:`)
   output.out(String(value))
