@@ -99,6 +99,9 @@ export function addLocal(
           `Restored ${done.rows} rows of ${done.tenants} tenant(s); made ${done.revocations} revocation(s) again.\n${window}`,
       )
     })
+}
+
+function addKeyCare(program: Command, streams: Streams, load: Load): void {
   local(
     program.command('rewrap').description('put every data key under the first KEK; works with the server up or down'),
   )
@@ -113,6 +116,9 @@ export function addLocal(
           `Wrapped ${done.wrapped} data key(s), removed ${done.removed} old wrap(s), sealed ${done.resealed} record(s) anew.`,
       )
     })
+}
+
+function addChecks(program: Command, audit: Command, streams: Streams, load: Load): void {
   local(program.command('doctor').description('examine this installation; exit 0 healthy, 1 not')).action(
     async (options: Options) => {
       const output = outputOf(options, streams)
