@@ -58,12 +58,15 @@ function local(command: Command): Command {
   return withSettings(command, place).option('--json', 'print JSON')
 }
 
-export function addLocal(
-  program: Command,
-  audit: Command,
-  streams: Streams,
-  load: () => Promise<LocalOperations>,
-): void {
+type Load = () => Promise<LocalOperations>
+
+export function addLocal(program: Command, audit: Command, streams: Streams, load: Load): void {
+  addCopies(program, streams, load)
+  addKeyCare(program, streams, load)
+  addChecks(program, audit, streams, load)
+}
+
+function addCopies(program: Command, streams: Streams, load: Load): void {
   local(program.command('migrate').description('bring the database up to date; serve does it too')).action(
     async (options: Options) => {
       await (await load()).migrate(configOf(options))
