@@ -32,6 +32,13 @@ const authority = {
 let slow = { asked: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() }
 const open = { tag: 'Test', summary: 'For the test', roles: 'public', answers: { 200: null } } as const
 const endpoints: readonly Endpoint[] = [
+  endpoint({
+    ...open,
+    method: 'GET',
+    path: '/named',
+    query: Shape({ name: Type.String({ maxLength: 10 }) }),
+    handle: async ({ query }) => ({ status: 200, body: query }),
+  }),
   endpoint({ ...open, method: 'GET', path: '/quick', handle: async () => ({ status: 200, body: { ok: true } }) }),
   endpoint({
     ...open,
@@ -358,6 +365,26 @@ describe('a query', () => {
   let server: HttpServer
   before(async () => ({ server, url } = await start()))
   after(() => server.stop())
+
+  it('gives a parameter as it was written, in UTF-8', async () => {
+    assert.deepEqual(await (await fetch(`${url}/named?name=%C3%BC+%2B`)).json(), { name: 'ü +' })
+  })
+
+  for (const [title, query] of [
+    ['that is not UTF-8', 'name=%ff'],
+    ['with NUL', 'name=a%00'],
+    ['with a broken percent sign', 'name=100%'],
+    ['that is too long', `name=${'a'.repeat(11)}`],
+    ['given twice', 'name=a&name=b'],
+    ['that is missing', ''],
+  ]) {
+    it(`refuses a known parameter ${title} instead of mending it`, async () => {
+      const answer = await fetch(`${url}/named?${query}`)
+      assert.equal(answer.status, 422)
+      const problem = (await answer.json()) as { errors: { parameter: string }[] }
+      assert.equal(problem.errors[0]?.parameter, 'name')
+    })
+  }
 
   for (const [title, query, parameter] of [
     ['an unknown parameter', '?a=1', 'a'],
