@@ -21,7 +21,7 @@ import { SlowCosts } from './domain/import/slow-costs.ts'
 import type { Domain } from './domain/records/domain.ts'
 import { Store } from './domain/records/store.ts'
 import { Keyring } from './domain/seal/keyring.ts'
-import { foundDefaultTenant, newOwner, tenantIdOf } from './domain/tenants/tenants.ts'
+import { foundDefaultTenant, type NewOwner, newOwner, tenantIdOf } from './domain/tenants/tenants.ts'
 import { FactsCache } from './domain/verify/facts.ts'
 import type { Authority } from './http/authority.ts'
 import { endpoints } from './http/endpoints.ts'
@@ -35,6 +35,7 @@ import { renewDek, resealAll, rewrap } from './domain/seal/rewrap.ts'
 import { backup, restore } from './operate/backup.ts'
 import { examine } from './operate/doctor.ts'
 import type { LocalOperations, TenantVerdict } from './cli/command/local.ts'
+import { Fault } from './model/fault.ts'
 import { defaultTenantSlug } from './model/ids.ts'
 import type { Secret } from './model/secret.ts'
 
@@ -140,20 +141,45 @@ async function found(domain: Domain, config: Config): Promise<Founded> {
     return { isNew: false, tokenFile: existsSync(path) ? path : undefined }
   }
   if (config.operatorToken !== undefined) {
-    await foundDefaultTenant(domain, adoptable(config.operatorToken))
+    await foundOnce(domain, adoptable(config.operatorToken))
+    await requireKnownToken(domain, config.operatorToken)
     return { isNew: true, tokenFile: undefined }
   }
-  const owner = newOwner(domain.random)
-  // The file first: a start that is killed in between leaves a token of nobody, which the next start replaces, and never an owner without a token.
-  writePrivateFile(path, `${owner.token.reveal()}\n`, { fresh: false })
-  await foundDefaultTenant(domain, owner)
+  await foundOnce(domain, ownerOf(path, domain))
   return { isNew: true, tokenFile: path }
 }
 
-function adoptable(token: Secret): { readonly id: string; readonly token: Secret } {
+/**
+ * The owner to be, whose token is in its file before there is an owner: a start that is killed in between leaves a token that the next start takes up,
+ * and of two that start at once on one folder both take the same.
+ */
+function ownerOf(path: string, domain: Domain): NewOwner {
+  const owner = newOwner(domain.random)
+  try {
+    writePrivateFile(path, `${owner.token.reveal()}\n`, { fresh: true })
+    return owner
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    return adoptable(new Secret(readFileSync(path, 'utf8').trim()))
+  }
+}
+
+/** Another process may have made the default tenant in the same moment; then it is there. */
+async function foundOnce(domain: Domain, owner: NewOwner): Promise<void> {
+  try {
+    await foundDefaultTenant(domain, owner)
+  } catch (error) {
+    if (!(error instanceof Fault && error.code === 'conflict')) throw error
+    await domain.listener.catchUp()
+  }
+}
+
+function adoptable(token: Secret): NewOwner {
   const parsed = parseCredential(token.reveal())
   if (typeof parsed === 'string' || parsed.kind !== 'operator') {
-    throw new Misconfigured('KEYWRIGHT_OPERATOR_TOKEN is no well-formed operator token (kwa_…).')
+    throw new Misconfigured(
+      'KEYWRIGHT_OPERATOR_TOKEN, or the file operator-token of the data folder, holds no well-formed operator token (kwa_…).',
+    )
   }
   return { id: parsed.id, token }
 }

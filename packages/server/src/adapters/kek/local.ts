@@ -30,11 +30,20 @@ export function fileKek(path: string, options: FileKekOptions): Kek {
         `The KEK file ${path} is missing. Name the file this database was made with by --kek file:PATH.`,
       )
     }
-    options.makeFile(path, `${Buffer.from(options.random.bytes(kekBytes)).toString('base64')}\n`)
+    makeOnce(path, options)
   }
   const mode = statSync(path).mode & 0o077
   if (mode !== 0) throw new KekUnusable(`The KEK file ${path} can be read by others. Run: chmod 600 ${path}`)
   return localKek(readFileSync(path, 'utf8').trim(), `file:${path}`, options.random)
+}
+
+/** Of two processes that start at once on an empty database, one makes the file and both read it. */
+function makeOnce(path: string, options: FileKekOptions): void {
+  try {
+    options.makeFile(path, `${Buffer.from(options.random.bytes(kekBytes)).toString('base64')}\n`)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  }
 }
 
 /** A KEK from the value of an environment variable, which `config` has read. */

@@ -8,6 +8,7 @@ import type { DigestKind, KeyRecord } from '../../model/records.ts'
 import type { Secret } from '../../model/secret.ts'
 import type { SlowHash } from '../../ports/slow-hash.ts'
 import type { Caller } from '../access/caller.ts'
+import { liveKeysOf } from '../consumers/consumers.ts'
 import { commit, type Step } from '../journal/ledger.ts'
 import { type KeyInput, partsOf, type PreparedKey, prepareKey } from '../keys/keys.ts'
 import { sealVersion } from '../keys/versions.ts'
@@ -83,22 +84,47 @@ export async function importKeys(
   const results: ImportResult[] = []
   const rows = new Map<number, Row>()
   const taken = new Set<string>()
+  const planned = new Map<string, number>()
   for (const [index, item] of input.items.entries()) {
     const read = await readItem(deps, caller, keys, item, `/items/${index}`).catch((error: unknown) =>
       rowFaultOf(error, `/items/${index}`),
     )
+    const full =
+      read instanceof RowFault ? undefined : await fullConsumer(deps, caller, read, planned, `/items/${index}`)
+    if (full !== undefined) {
+      results.push(refusal(full))
+      continue
+    }
     const duplicate = read instanceof RowFault ? undefined : await firstTaken(deps, caller, read, taken)
     if (read instanceof RowFault) results.push(refusal(read))
     else if (duplicate !== undefined) results.push(alreadyThere(duplicate, read, index))
     else {
       for (const name of read.names) taken.add(`${name.kind} ${name.name}`)
       rows.set(index, read)
+      planned.set(read.item.consumer_id, (planned.get(read.item.consumer_id) ?? 0) + 1)
       results.push({ ok: true, key_id: read.id })
     }
   }
   if (input.dry_run || rows.size === 0)
     return { results, dry_run: input.dry_run, seq: deps.listener.asOf(caller.tenant).seq }
   return await write(deps, caller, results, rows)
+}
+
+/** A consumer's `keys_max` holds for the rows of one batch together. */
+async function fullConsumer(
+  deps: ImportDeps,
+  caller: Caller,
+  row: Row,
+  planned: ReadonlyMap<string, number>,
+  pointer: string,
+): Promise<RowFault | undefined> {
+  const { consumer_id } = row.item
+  const consumer = await deps.store.of('consumers', caller.tenant, consumer_id)
+  const most = consumer?.record.keys_max ?? null
+  if (most === null) return undefined
+  const { enabled, disabled } = await liveKeysOf(deps.database, caller.tenant, consumer_id)
+  if (enabled + disabled + (planned.get(consumer_id) ?? 0) < most) return undefined
+  return new RowFault('invalid', `${pointer}/consumer_id`, 'This consumer has as many keys as its keys_max allows.')
 }
 
 /** The same credential for the same consumer again changes nothing; for another it is a duplicate (never the last one wins). */
