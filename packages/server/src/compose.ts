@@ -37,7 +37,7 @@ import { examine } from './operate/doctor.ts'
 import type { LocalOperations, TenantVerdict } from './cli/command/local.ts'
 import { Fault } from './model/fault.ts'
 import { defaultTenantSlug } from './model/ids.ts'
-import type { Secret } from './model/secret.ts'
+import { Secret } from './model/secret.ts'
 
 /** A running authority. */
 export interface Running {

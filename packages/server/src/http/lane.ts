@@ -15,6 +15,17 @@ const bodyBytesMax = 8_192
 /** Lengths as texts, so that none is made for each answer. */
 const lengthTexts = Array.from({ length: 2_048 }, (_none, length) => String(length))
 
+/** As the ordinary route sends them, but for the request id, which nobody needs of a good answer. The length comes behind. */
+const headers = [
+  'Content-Type',
+  'application/json',
+  'Cache-Control',
+  'no-store',
+  'X-Content-Type-Options',
+  'nosniff',
+  'Content-Length',
+] as const
+
 /** Puts the lane before a listener. */
 export function withLane(lane: Lane, framework: Listener): Listener {
   const afterHead = (request: IncomingMessage, response: ServerResponse): void => {
@@ -36,7 +47,7 @@ export function withLane(lane: Lane, framework: Listener): Listener {
     }
     const length = lengthTexts[text.length] ?? String(text.length)
     // A flat list and a string leave in one write, head and body together.
-    response.writeHead(200, ['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'Content-Length', length])
+    response.writeHead(200, [...headers, length])
     response.end(text, 'latin1')
   }
   return (request, response) => {
