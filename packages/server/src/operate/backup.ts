@@ -2,22 +2,17 @@
  * `keywright backup` and `restore`: the database as one file, without any KEK. A restore starts a new feed epoch and applies again the revocations that a
  * journal export knows of.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { BackupUnusable, copyOut, readBackup, restoredTables } from '../adapters/database/copy.ts'
 import type { Config } from '../config/read.ts'
-import { changeKeyState } from '../domain/keys/state.ts'
-import { revokeSecret } from '../domain/keys/secrets.ts'
-import { changeOperatorState } from '../domain/operators/operators.ts'
 import { verifyJournal } from '../domain/journal/verify-journal.ts'
-import { systemActor } from '../domain/records/change.ts'
 import type { Domain } from '../domain/records/domain.ts'
 import { openDeks } from '../domain/seal/keyring.ts'
 import { startEpoch } from '../domain/tenants/epoch.ts'
-import type { Caller } from '../domain/access/caller.ts'
-import type { ApiId, Instant, TenantId } from '../model/ids.ts'
+import type { Instant } from '../model/ids.ts'
 import type { Entry } from '../model/journal.ts'
-import type { OperatorRecord } from '../model/records.ts'
 import type { StoredDek, Write } from '../ports/database.ts'
+import { applyRevocations, readExport } from './revocations.ts'
 
 export interface BackedUp {
   readonly file: string
@@ -45,6 +40,8 @@ const writesPerStep = 500
 export async function restore(domain: Domain, file: string, revocationsFile: string | undefined): Promise<Restored> {
   if ((await domain.database.heads()).size > 0)
     throw new BackupUnusable('The database is not empty. Restore into a new one: another --data-dir or --database.')
+  // What cannot be read is refused before anything is written.
+  const known = revocationsFile === undefined ? [] : readExport(revocationsFile)
   const source = readBackup(file)
   await requireOpeningKek(domain, source.deks as unknown as readonly StoredDek[])
   let rows = 0
@@ -63,7 +60,7 @@ export async function restore(domain: Domain, file: string, revocationsFile: str
     if (at !== null && (lastChange === null || at > lastChange)) lastChange = at
     await startEpoch(domain, tenant)
   }
-  const revocations = revocationsFile === undefined ? 0 : await applyRevocations(domain, tenants, revocationsFile)
+  const revocations = await applyRevocations(domain, tenants, known)
   return { rows, tenants: tenants.length, revocations, lastChange }
 }
 
@@ -99,51 +96,4 @@ async function requireOpeningKek(domain: Domain, deks: readonly StoredDek[]): Pr
       )
     }
   }
-}
-
-/** Revocations and disables of a journal export (JSON lines) that the backup does not know, made again. */
-async function applyRevocations(domain: Domain, tenants: readonly TenantId[], path: string): Promise<number> {
-  let applied = 0
-  for (const line of readFileSync(path, 'utf8').split('\n')) {
-    if (line.trim() === '') continue
-    const entry = JSON.parse(line) as Entry
-    for (const tenant of tenants) if (await applyRevocation(domain, tenant, entry)) applied += 1
-  }
-  return applied
-}
-
-async function applyRevocation(domain: Domain, tenant: TenantId, { action, target, changes }: Entry): Promise<boolean> {
-  const caller = restorer(tenant)
-  if (target.kind === 'key' && (await domain.store.fresh('keys', tenant, target.id)) !== undefined) {
-    if (action === 'key.revoke') await changeKeyState(domain, caller, target.id, 'revoke')
-    else if (action === 'key.disable') await changeKeyState(domain, caller, target.id, 'disable').catch(() => undefined)
-    else if (action === 'secret.revoke')
-      await revokeSecret(domain, caller, target.id, Number(changes['version'])).catch(() => undefined)
-    else return false
-    return true
-  }
-  if (target.kind === 'operator' && (await domain.store.fresh('operators', tenant, target.id)) !== undefined) {
-    if (action !== 'operator.revoke' && action !== 'operator.disable') return false
-    await changeOperatorState(domain, caller, target.id, action === 'operator.revoke' ? 'revoke' : 'disable').catch(
-      () => undefined,
-    )
-    return true
-  }
-  return false
-}
-
-/** The program itself with an owner's rights, for what a restore makes again. */
-function restorer(tenant: TenantId): Caller {
-  const operator: OperatorRecord = {
-    id: 'opr_restore' as OperatorRecord['id'],
-    name: 'restore',
-    role: 'owner',
-    narrowing: { apis: null as readonly ApiId[] | null, consumers: null, environments: null },
-    networks: null,
-    expires_at: null,
-    state: 'enabled',
-    created_at: 0,
-    versions: [],
-  }
-  return { tenant, operator, actor: systemActor }
 }
