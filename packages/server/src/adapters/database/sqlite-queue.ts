@@ -52,7 +52,7 @@ export class WriteQueue {
     this.#options = options
     this.#worker = new Worker(writerBeside, { workerData: { path: options.path }, env: {} })
     this.#worker.unref()
-    this.#worker.on('message', (message: FromWriter) => this.#answer?.(message))
+    this.#worker.on('message', (text: string) => this.#answer?.(JSON.parse(text) as FromWriter))
     this.#worker.on('error', (error: Error) => this.#die(error.message))
     this.#worker.on('exit', () => this.#die('the writer thread ended'))
   }
@@ -84,7 +84,8 @@ export class WriteQueue {
         this.#worker.unref()
         resolve(answer)
       }
-      this.#worker.postMessage(message)
+      // As text: that takes about half the time of a structured clone of the same arrays, on both sides.
+      this.#worker.postMessage(JSON.stringify(message))
     })
   }
 

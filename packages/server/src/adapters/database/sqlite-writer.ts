@@ -115,7 +115,8 @@ function answerTo(message: ToWriter): FromWriter {
   }
 }
 
-port.on('message', (message: ToWriter) => {
+port.on('message', (text: string) => {
+  const message = JSON.parse(text) as ToWriter
   let answer: FromWriter
   try {
     answer = answerTo(message)
@@ -123,6 +124,6 @@ port.on('message', (message: ToWriter) => {
     rollback()
     answer = { kind: 'failed', errcode: errcodeOf(error), reason: messageOf(error) }
   }
-  port.postMessage(answer)
+  port.postMessage(JSON.stringify(answer))
   if (message.kind === 'close') port.close()
 })
