@@ -251,7 +251,7 @@ function nest(depth: number, dice: Dice): string {
 export const spoilers: Readonly<Record<string, Spoiler>> = {
   'wrong type': (body, dice, { marker }) => written(body, put(body, dice.pick(others(marker)), dice)),
   'too long': (body, dice, { marker }) => written(body, put(body, marker.repeat(400), dice)),
-  'unknown field': (body, dice, { marker }) => {
+  'unknown field': (body, _dice, { marker }) => {
     body['no_such_field'] = marker
     return written(body, true)
   },

@@ -245,6 +245,8 @@ function patternOf(path: string): RegExp {
 function ofFramework(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Fault('too-large', `A body has at most ${bodyBytesMax} bytes.`)
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new Fault('unsupported-media-type', 'Send a Content-Type that can be read.')
   if (code.startsWith('FST_ERR_CTP_')) return new Fault('unreadable-body', 'The body does not fit its headers.')
   if (code === 'FST_ERR_MAX_PARAM_LENGTH') return new Fault('not-found', 'There is nothing at this path.')
   if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_ASYNC_CONSTRAINT')
