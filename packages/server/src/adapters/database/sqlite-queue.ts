@@ -11,6 +11,8 @@ import type { FromWriter, ToWriter, WireJob } from './sqlite-protocol.ts'
 
 /** Jobs of one transaction: more would hold the main thread too long while they are built. */
 export const jobsPerTurnMax = 64
+/** Rows after which a turn takes no further job: a few imports are as long to build as many single changes. */
+const writesPerTurnMax = 512
 export const jobsWaitingMax = 10_000
 
 /** The file runs as TypeScript from the sources and as JavaScript once built; its neighbour has the same ending. */
@@ -108,9 +110,16 @@ export class WriteQueue {
     for (const [tenant, seq, hash, seals] of began.heads) heads.set(tenant as TenantId, { seq, hash, seals })
     const built: Job[] = []
     const wire: WireJob[] = []
-    for (const job of this.#takeFor(heads)) {
+    const taken = this.#takeFor(heads)
+    let writes = 0
+    for (const [index, job] of taken.entries()) {
+      if (writes >= writesPerTurnMax) {
+        this.#waiting.unshift(...taken.slice(index))
+        break
+      }
       try {
         const batch = job.build(heads)
+        writes += batch.writes.length
         wire.push(this.#wire(batch, job.beside))
         for (const [tenant, head] of batch.heads) heads.set(tenant, head)
         built.push(job)

@@ -37,12 +37,16 @@ export function canonical(value: Json | Entry | Omit<Entry, 'hash'>): string {
   return text
 }
 
+/** An entry in its place: what is appended. */
+export interface PlacedEntry {
+  readonly entry: Entry
+  readonly contents: Contents | null
+  /** The canonical form of the entry without its hash, which the hash is over: made once, since it costs the most of it all. */
+  readonly text: string
+}
+
 /** Completes a draft. `salt` hides the contents behind the commitment. */
-export function placeEntry(
-  draft: EntryDraft,
-  place: Place,
-  salt: () => string,
-): { entry: Entry; contents: Contents | null } {
+export function placeEntry(draft: EntryDraft, place: Place, salt: () => string): PlacedEntry {
   const values = draft.contents ?? {}
   const contents = Object.keys(values).length === 0 ? null : { salt: salt(), values }
   const open = {
@@ -55,7 +59,8 @@ export function placeEntry(
     commitment: contents === null ? null : commitmentOf(contents),
     prev: place.prev,
   }
-  return { entry: { ...open, hash: sha256Hex(canonical(open)) }, contents }
+  const text = canonical(open)
+  return { entry: { ...open, hash: sha256Hex(text) }, contents, text }
 }
 
 /** What an entry's `commitment` must be for these contents. */
@@ -64,8 +69,8 @@ export function commitmentOf(contents: Contents): string {
 }
 
 /** The write that appends an entry. */
-export function appendEntry(keys: TenantKeys, entry: Entry, contents: Contents | null): Write {
-  const { hash, ...open } = entry
+export function appendEntry(keys: TenantKeys, { entry, contents, text }: PlacedEntry): Write {
+  const { hash } = entry
   return {
     kind: 'insert',
     table: 'journal',
@@ -74,7 +79,7 @@ export function appendEntry(keys: TenantKeys, entry: Entry, contents: Contents |
       seq: entry.seq,
       prev: entry.prev,
       target: targetText(entry.target),
-      entry: canonical(open),
+      entry: text,
       hash,
       mac: entryMac(keys, keys.current, entry.seq, hash) ?? '',
       dek: keys.current,

@@ -103,10 +103,10 @@ function build<Answer>(deps: LedgerDeps, change: Change<Answer>, keys: TenantKey
   for (const step of change.steps) {
     seq += 1
     writes.push(...step.writes({ seq, at, keys, sealer }))
-    const { entry, contents } = placeEntry(step, { seq, at: writeInstant(at), prev: hash }, salt)
-    writes.push(appendEntry(keys, entry, contents))
-    entries.push(entry)
-    hash = entry.hash
+    const placed = placeEntry(step, { seq, at: writeInstant(at), prev: hash }, salt)
+    writes.push(appendEntry(keys, placed))
+    entries.push(placed.entry)
+    hash = placed.entry.hash
   }
   const answer = change.answer(seq)
   writes.push(...(change.keep?.(answer, sealer) ?? []))
