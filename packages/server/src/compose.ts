@@ -1,14 +1,14 @@
 /**
  * The one place where adapters are chosen from the configuration and joined to the domain.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseCredential } from '@keywright/credential/credential'
 import { openDatabase } from './adapters/database/open.ts'
 import { openKeks } from './adapters/kek/all.ts'
 import { createSlowHash } from './adapters/slow-hash/pool.ts'
 import { systemClock } from './adapters/system/clock.ts'
-import { replacePublicFile, writePrivateFile } from './adapters/system/files.ts'
+import { writePrivateFile } from './adapters/system/files.ts'
 import { createLog } from './adapters/system/log.ts'
 import { systemRandom } from './adapters/system/random.ts'
 import { watchFiles } from './adapters/system/watch.ts'
@@ -29,10 +29,10 @@ import { Metrics } from './http/metrics.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import { verifyLane } from './http/verify-lane.ts'
 import { checkpointOrigin } from './domain/journal/entry.ts'
-import { checkpointAll } from './domain/journal/checkpoints.ts'
 import { verifyJournal } from './domain/journal/verify-journal.ts'
-import { renewDek, resealAll, rewrap } from './domain/seal/rewrap.ts'
+import { makeDeks, resealTenants, rewrap } from './domain/seal/rewrap.ts'
 import { backup, restore } from './operate/backup.ts'
+import { publishCheckpoints, sweep } from './operate/checkpoint-files.ts'
 import { examine } from './operate/doctor.ts'
 import type { LocalOperations, TenantVerdict } from './cli/command/local.ts'
 import { Fault } from './model/fault.ts'
@@ -54,7 +54,6 @@ export const tokenFileName = 'operator-token'
 const replaySweepMilliseconds = 60_000
 const checkpointMilliseconds = 60_000
 const sweepMilliseconds = 3_600_000
-const sweepPace = { perRead: 100, restMilliseconds: 20 }
 
 export interface OpenOptions {
   readonly readOnly: boolean
@@ -226,8 +225,8 @@ async function serve(domain: Domain, config: Config, founded: Founded): Promise<
   const stops = [
     watchTls(domain, config, server),
     domain.clock.every(replaySweepMilliseconds, () => void forget(domain)),
-    domain.clock.every(checkpointMilliseconds, () => void publishCheckpoints(domain, config)),
-    domain.clock.every(sweepMilliseconds, () => void sweep(domain, config)),
+    domain.clock.every(checkpointMilliseconds, () => void publishCheckpoints(domain, config.checkpointDir)),
+    domain.clock.every(sweepMilliseconds, () => void sweep(domain, config.checkpointDir)),
   ]
   state.ready = true
   domain.log.info('serve.listening', { url })
@@ -238,7 +237,7 @@ async function serve(domain: Domain, config: Config, founded: Founded): Promise<
       state.ready = false
       for (const stop of stops) stop()
       await server.stop()
-      await publishCheckpoints(domain, config)
+      await publishCheckpoints(domain, config.checkpointDir)
       await closeDomain(domain)
       domain.log.info('serve.stopped', {})
     },
@@ -255,49 +254,6 @@ function degradedParts(domain: Domain): readonly string[] {
     ...(domain.listener.databaseLost ? ['database'] : []),
     ...(domain.listener.brokenTenants.length > 0 ? ['journal'] : []),
   ]
-}
-
-/** Signs the journals that grew, and leaves the notes outside the database where a folder is named for it. */
-async function publishCheckpoints(domain: Domain, config: Config): Promise<void> {
-  const made = await checkpointAll(domain).catch(() => [])
-  if (config.checkpointDir === undefined) return
-  for (const { slug, note, verifierKey } of made) {
-    replacePublicFile(join(config.checkpointDir, `${slug}.checkpoint`), note)
-    replacePublicFile(join(config.checkpointDir, `${slug}.vkey`), `${verifierKey}\n`)
-  }
-}
-
-/** Looks through every journal and row in small steps, against the checkpoints that were left outside too; what it finds is in the log. */
-async function sweep(domain: Domain, config: Config): Promise<void> {
-  const pace = { perRead: sweepPace.perRead, rest: () => domain.clock.sleep(sweepPace.restMilliseconds) }
-  const tenants = [...(await domain.database.heads().catch(() => new Map())).keys()]
-  let entries = 0
-  for (const tenant of tenants) {
-    const verdict = await verifyJournal(
-      domain,
-      tenant,
-      outsideCheckpoints(config, checkpointOrigin(tenant)),
-      pace,
-    ).catch(() => undefined)
-    if (verdict?.ok === true) entries += verdict.to
-    else if (verdict !== undefined)
-      domain.log.error('integrity.violated', {
-        tenant,
-        table: 'journal',
-        id: String(verdict.seq),
-        reason: verdict.reason,
-      })
-  }
-  domain.log.info('sweep.finished', { tenants: tenants.length, entries })
-}
-
-function outsideCheckpoints(config: Config, origin: string): readonly string[] {
-  const folder = config.checkpointDir
-  if (folder === undefined || !existsSync(folder)) return []
-  const notes = readdirSync(folder)
-    .filter((name) => name.endsWith('.checkpoint'))
-    .map((name) => readFileSync(join(folder, name), 'utf8'))
-  return notes.filter((note) => note.startsWith(`${origin}\n`))
 }
 
 async function forget(domain: Domain): Promise<void> {
@@ -338,9 +294,9 @@ export const localOperations: LocalOperations = {
   rewrap: (config, newDek) =>
     withDomain(config, async (domain) => {
       const { wrapped, removed } = await rewrap(domain)
-      let resealed = 0
-      for (const tenant of (await domain.database.heads()).keys())
-        resealed += newDek ? await renewDek(domain, tenant) : await resealAll(domain, tenant)
+      const tenants = [...(await domain.database.heads()).keys()]
+      if (newDek) await makeDeks(domain, tenants)
+      const resealed = await resealTenants(domain, tenants)
       return { wrapped, removed, resealed }
     }),
   examine: (config) =>
@@ -356,7 +312,13 @@ export const localOperations: LocalOperations = {
         const verdicts: TenantVerdict[] = []
         for (const tenant of (await domain.database.heads()).keys()) {
           const own = outside.filter((note) => note.startsWith(`${checkpointOrigin(tenant)}\n`))
+          for (const note of own) outside.splice(outside.indexOf(note), 1)
           verdicts.push({ tenant, ...(await verifyJournal(domain, tenant, own)) })
+        }
+        // A journal that is gone as a whole shows only in what was kept elsewhere.
+        for (const note of outside) {
+          const reason = 'a checkpoint is of a journal that this database does not have'
+          verdicts.push({ tenant: note.split('\n')[0] ?? '', ok: false, seq: 0, reason })
         }
         return verdicts
       },

@@ -16,6 +16,8 @@ export interface Checkpointed {
   readonly slug: string
   readonly size: number
   readonly note: string
+  /** The note before it, as the database has it. */
+  readonly previous: string | undefined
   /** The verifier key by which others check the note (C2SP signed-note). */
   readonly verifierKey: string
 }
@@ -61,7 +63,7 @@ export async function checkpoint(domain: Domain, tenant: TenantId): Promise<Chec
   await domain.database.maintain([{ kind: 'insert', table: 'checkpoints', values }])
   domain.log.info('journal.checkpointed', { tenant, size: frontier.size })
   const verifierKey = writeVerifierKey(noteVerifier(origin, checkpointPublicKey(loaded.record)))
-  return { tenant, slug: loaded.record.slug, size: frontier.size, note, verifierKey }
+  return { tenant, slug: loaded.record.slug, size: frontier.size, note, previous: last?.note, verifierKey }
 }
 
 /** Checkpoints of all tenants whose journals grew. */

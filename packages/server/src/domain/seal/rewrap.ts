@@ -1,21 +1,23 @@
 /**
  * Changing the keys over the keys. `rewrap` puts every DEK under the first KEK and takes away the wraps of KEKs that are not given any more; at every
- * moment each DEK has a wrap that opens. `renewDek` gives a tenant a new DEK and re-seals its records row by row on condition of their revision, so that
- * it can be cut off anywhere and begun again, while nodes go on.
+ * moment each DEK has a wrap that opens. `makeDeks` gives tenants a new DEK; `resealTenants` tells the nodes of it by the journal and re-seals the records
+ * row by row on condition of their revision, so that it can be cut off anywhere and begun again, while nodes go on.
  */
 import type { TenantId } from '../../model/ids.ts'
 import { type RecordKind, recordKinds, type Records, type SecretVersion } from '../../model/records.ts'
 import type { Write } from '../../ports/database.ts'
 import { indexNames } from '../import/index-name.ts'
 import { openCheckpointKey, sealCheckpointKey } from '../journal/checkpoint-key.ts'
+import { commit } from '../journal/ledger.ts'
 import { openVersion, sealVersion } from '../keys/versions.ts'
 import type { Domain } from '../records/domain.ts'
-import { type Loaded, readRow, rowValues } from '../records/rows.ts'
+import { systemActor } from '../records/change.ts'
+import { type Loaded, readRow, type RowFault, rowValues, updateRecord } from '../records/rows.ts'
 import { makeDek, openDeks, wrapDek } from './keyring.ts'
-import { Sealer } from './sealer.ts'
+import { dekOf, Sealer } from './sealer.ts'
 import type { TenantKeys } from './tenant-keys.ts'
 
-type Deps = Pick<Domain, 'database' | 'keks' | 'keyring' | 'clock' | 'random'>
+type Deps = Pick<Domain, 'database' | 'keks' | 'keyring' | 'listener' | 'clock' | 'random'>
 
 export interface Rewrapped {
   readonly wrapped: number
@@ -59,17 +61,61 @@ export async function rewrap(deps: Deps): Promise<Rewrapped> {
 
 const rowsPerRead = 200
 
-/** A new DEK for a tenant, and everything that decides re-sealed under it. The old DEK stays for the MACs of old entries. */
-export async function renewDek(deps: Deps, tenant: TenantId): Promise<number> {
-  const before = await deps.keyring.of(tenant)
-  const { write } = await makeDek(deps, deps.keks[0], tenant, before.current + 1)
-  await deps.database.maintain([write])
-  deps.keyring.forget(tenant)
-  return await resealAll(deps, tenant)
+/** How long nodes have to learn of a new DEK from the journal before anything is found under it alone: one poll takes a second at most. */
+const learnMilliseconds = 2_000
+
+/** A new DEK for each tenant. The old ones stay for the MACs of old entries. */
+export async function makeDeks(deps: Deps, tenants: readonly TenantId[]): Promise<void> {
+  for (const tenant of tenants) {
+    const before = await deps.keyring.of(tenant)
+    const version = before.current + 1
+    const [first, ...others] = deps.keks
+    const { dek, write } = await makeDek(deps, first, tenant, version)
+    // Under every given KEK, since nodes may still run with the old one alone; its wrap goes when it is not given any more.
+    const wraps = await Promise.all(others.map((kek) => wrapDek(deps, kek, tenant, version, dek)))
+    await deps.database.maintain([write, ...wraps])
+    deps.keyring.forget(tenant)
+  }
+}
+
+/** Seals everything that decides under each tenant's newest DEK; the number of records. Goes on where an earlier run was cut off. */
+export async function resealTenants(deps: Deps, tenants: readonly TenantId[]): Promise<number> {
+  let count = 0
+  for (const tenant of tenants) if (await announceDek(deps, tenant)) count += 1
+  // A node that does not know the DEK yet would not find an imported credential under its new name.
+  if (count > 0) await deps.clock.sleep(learnMilliseconds)
+  for (const tenant of tenants) count += await resealAll(deps, tenant)
+  return count
+}
+
+/** Journals that a tenant has a new DEK, with the tenant's own row under it: every node that follows learns it there. */
+async function announceDek(deps: Deps, tenant: TenantId): Promise<boolean> {
+  const keys = await deps.keyring.of(tenant)
+  const [row] = await deps.database.records('tenants', [tenant])
+  if (row === undefined || row.dek === keys.current) return false
+  const before = readRow('tenants', row, keys)
+  if (typeof before === 'string') throw new UnbelievedRow('tenants', tenant, before)
+  await commit(deps, {
+    tenant,
+    steps: [
+      {
+        actor: systemActor,
+        action: 'tenant.rekey',
+        target: { kind: 'tenant', id: tenant },
+        changes: { dek: keys.current },
+        writes: ({ seq, sealer }) => {
+          const { record } = resealRecord<'tenants'>(before.record, tenant, keys, sealer)
+          return updateRecord('tenants', before, record, seq, keys)
+        },
+      },
+    ],
+    answer: () => undefined,
+  })
+  return true
 }
 
 /** Re-seals what is not under the newest DEK yet; goes on where an earlier run was cut off. */
-export async function resealAll(deps: Deps, tenant: TenantId): Promise<number> {
+async function resealAll(deps: Deps, tenant: TenantId): Promise<number> {
   const keys = await deps.keyring.of(tenant)
   let count = 0
   for (const kind of recordKinds) {
@@ -78,18 +124,31 @@ export async function resealAll(deps: Deps, tenant: TenantId): Promise<number> {
       const rows = await deps.database.list(kind, tenant, { columns: {}, facets: [], afterSeq, limit: rowsPerRead })
       for (const row of rows) {
         afterSeq = row.created_seq
-        if (row.dek === keys.current) continue
         const loaded = readRow(kind, row, keys)
-        if (typeof loaded === 'string')
-          throw new Error(
-            `The row ${kind} ${row.id} is not believed (${loaded}), so it is not sealed anew. Run: keywright audit verify`,
-          )
+        if (typeof loaded === 'string') throw new UnbelievedRow(kind, row.id, loaded)
+        if (row.dek === keys.current && sealedUnder(loaded.record, keys.current)) continue
         if (await resealOne(deps, kind, loaded, keys)) count += 1
       }
       if (rows.length < rowsPerRead) break
     }
   }
   return count
+}
+
+/** A row that fails its check is not given a new MAC. */
+class UnbelievedRow extends Error {
+  override readonly name = 'UnbelievedRow'
+
+  constructor(kind: RecordKind, id: string, fault: RowFault) {
+    super(`The row ${kind} ${id} is not believed (${fault}), so it is not sealed anew. Run: keywright audit verify`)
+  }
+}
+
+/** A node that knows the new DEK may have written the row under it with older seals inside. */
+function sealedUnder(record: Records[RecordKind], dek: number): boolean {
+  const sealed = 'versions' in record ? record.versions.map((version) => version.sealed) : []
+  if ('checkpoint_key' in record) sealed.push(record.checkpoint_key.sealed)
+  return sealed.every((text) => dekOf(text) === dek)
 }
 
 async function resealOne<Kind extends RecordKind>(

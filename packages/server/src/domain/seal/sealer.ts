@@ -63,6 +63,11 @@ export function openSealed(
   return subkey === undefined ? undefined : decrypt(subkey, data, contextText(purpose, context))
 }
 
+/** The DEK version under which a text was sealed, as it says itself. */
+export function dekOf(sealed: string): number {
+  return Number(sealed.split('.')[1])
+}
+
 /** AES-256-GCM with a fresh random nonce; base64url of nonce, ciphertext and tag. */
 export function encrypt(key: KeyObject, plaintext: string, context: string, random: Random): string {
   const nonce = random.bytes(nonceBytes)
