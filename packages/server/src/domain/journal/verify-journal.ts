@@ -2,7 +2,7 @@
  * The whole truth about a tenant's journal and rows: every entry in its place with hash, MAC and contents, the head, the checkpoints, and of each record
  * that it is the one which the newest entry about it made.
  */
-import type { TenantId } from '../../model/ids.ts'
+import type { Seq, TenantId } from '../../model/ids.ts'
 import { type RecordKind, recordKinds } from '../../model/records.ts'
 import type { Domain } from '../records/domain.ts'
 import { readRow } from '../records/rows.ts'
@@ -13,7 +13,8 @@ import { leafOf } from './checkpoints.ts'
 import { checkpointOrigin, readEntry } from './entry.ts'
 import { append, emptyFrontier, rootOf } from './merkle.ts'
 import { noteVerifier } from './note.ts'
-import { genesisHash } from '../../model/journal.ts'
+import { type Entry, genesisHash } from '../../model/journal.ts'
+import { targetKinds } from '../records/projection.ts'
 
 export type JournalVerdict =
   | {
@@ -48,11 +49,49 @@ export async function verifyJournal(
   if (head === undefined) return { ok: false, seq: 0, reason: 'the journal has no head' }
   const checkpoints = await openCheckpoints(deps, tenant, outside)
   if (typeof checkpoints === 'string') return { ok: false, seq: 0, reason: checkpoints }
-  const entries = await verifyEntries(deps, tenant, keys, head, checkpoints, pace)
+  const tally: Tally = new Map()
+  const entries = await verifyEntries(deps, tenant, keys, head, checkpoints, pace, tally)
   if (!entries.ok) return entries
-  const records = await verifyRecords(deps, tenant, keys, pace)
-  if (typeof records !== 'number') return records
-  return { ...entries, records }
+  const records = await verifyRecords(deps, tenant, keys, head.seq, pace)
+  if (!(records instanceof Map)) return records
+  const missing = await missingRecords(deps, tenant, head.seq, tally, records)
+  if (missing !== undefined) return { ok: false, seq: head.seq, reason: missing }
+  return { ...entries, records: [...records.values()].reduce((sum, count) => sum + count, 0) }
+}
+
+/** How many records of each kind there must be, by what the journal tells: what was made less what was deleted. */
+type Tally = Map<RecordKind, number>
+
+function count(tally: Tally, { action, target }: Entry): void {
+  const change = /\.(create|import)$/.test(action) ? 1 : action.endsWith('.delete') ? -1 : 0
+  const kind = recordKinds.find((one) => targetKinds[one] === target.kind)
+  if (kind === undefined || !action.startsWith(`${target.kind}.`)) return
+  tally.set(kind, (tally.get(kind) ?? 0) + change)
+}
+
+/** A row that was taken away leaves its entry behind. What was deleted in good order while this ran is looked up before anything is said. */
+async function missingRecords(
+  deps: Deps,
+  tenant: TenantId,
+  to: Seq,
+  expected: Tally,
+  found: Tally,
+): Promise<string | undefined> {
+  const lacking = recordKinds.filter((kind) => (found.get(kind) ?? 0) < (expected.get(kind) ?? 0))
+  if (lacking.length === 0) return undefined
+  const later: Tally = new Map()
+  for (let afterSeq = to; ; ) {
+    const stored = await deps.database.entries(tenant, afterSeq, atOnce.perRead)
+    for (const one of stored) {
+      const entry = JSON.parse(one.entry) as Entry
+      if (entry.action.endsWith('.delete')) count(later, entry)
+      afterSeq = one.seq
+    }
+    if (stored.length < atOnce.perRead) break
+  }
+  const kind = lacking.find((one) => (found.get(one) ?? 0) < (expected.get(one) ?? 0) + (later.get(one) ?? 0))
+  if (kind === undefined) return undefined
+  return `${(expected.get(kind) ?? 0) - (found.get(kind) ?? 0)} of the ${kind} that the journal knows are missing`
 }
 
 async function openCheckpoints(
@@ -81,6 +120,7 @@ async function verifyEntries(
   head: { readonly seq: number; readonly hash: string },
   checkpoints: readonly OpenedCheckpoint[],
   pace: Pace,
+  tally: Tally,
 ): Promise<JournalVerdict> {
   let previous = { seq: 0, hash: genesisHash }
   let frontier = emptyFrontier
@@ -92,6 +132,7 @@ async function verifyEntries(
       const read = readEntry(one, previous, keys)
       if (typeof read === 'string') return { ok: false, seq: read === 'gap' ? previous.seq + 1 : one.seq, reason: read }
       previous = { seq: one.seq, hash: one.hash }
+      if (one.seq <= head.seq) count(tally, read.entry)
       frontier = append(frontier, leafOf(one))
       const contradicting = checkpoints.find(
         (checkpoint) => checkpoint.size === one.seq && !Buffer.from(checkpoint.root).equals(rootOf(frontier)),
@@ -112,9 +153,10 @@ async function verifyRecords(
   deps: Deps,
   tenant: TenantId,
   keys: TenantKeys,
+  to: Seq,
   pace: Pace,
-): Promise<number | (JournalVerdict & { ok: false })> {
-  let records = 0
+): Promise<Tally | (JournalVerdict & { ok: false })> {
+  const records: Tally = new Map()
   for (const kind of recordKinds) {
     let afterSeq = 0
     for (;;) {
@@ -127,7 +169,8 @@ async function verifyRecords(
       for (const row of rows) {
         const read = readRow(kind, row, keys)
         if (typeof read === 'string') return { ok: false, seq: row.revision, reason: `${kind} ${row.id}: ${read}` }
-        records += 1
+        // Those made while this runs are not counted against an older end of the journal.
+        if (row.created_seq <= to) records.set(kind, (records.get(kind) ?? 0) + 1)
         afterSeq = row.created_seq
       }
       if (rows.length < pace.perRead) break
