@@ -131,7 +131,9 @@ function fits(schema: object, value: unknown): boolean {
 function faultIn(call: Call, role: Role, answer: Answered): string | undefined {
   const { operation } = call
   const { status, text } = answer
-  const all = text + JSON.stringify(answer.headers)
+  // The scopes that a proxy asks for are told to the client (RFC 6750 section 3): they come from the proxy's own configuration.
+  const { 'www-authenticate': challenge, ...headers } = answer.headers
+  const all = text + JSON.stringify(headers) + (operation.isForwardAuth ? '' : challenge)
   if (all.includes('PlantedMarker') && (status >= 400 || call.path.includes('verify') || call.path.includes('import')))
     return 'repeats the planted secret'
   const isVerdict = status === 503 && operation.responses.has(503) && text.includes('"code":"stale"')

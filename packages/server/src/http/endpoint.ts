@@ -105,9 +105,9 @@ export function readIfMatch(header: string | undefined): IfMatch {
   })
 }
 
-/** A parameter of the path, which the router has matched. */
+/** A parameter of the path, which the router has matched. No name of ours holds NUL, which not every database can even be asked for. */
 export function requireParameter(parameters: Readonly<Record<string, string>>, name: string): string {
   const value = parameters[name]
-  if (value === undefined) throw new Fault('not-found', 'There is no such thing.')
+  if (value === undefined || value.includes('\0')) throw new Fault('not-found', 'There is no such thing.')
   return value
 }

@@ -65,6 +65,7 @@ export class Authenticator {
 
   async #isOf(caller: Caller, slug: string | undefined): Promise<boolean> {
     if (slug === undefined) return true
+    if (slug.includes('\0')) return false
     const tenant = await this.#deps.store.named(
       'tenants',
       caller.tenant,
