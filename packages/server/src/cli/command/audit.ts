@@ -1,5 +1,5 @@
 /**
- * `keywright audit list|export`: the journal over the API. `audit verify` works on the database itself and is among the local commands.
+ * `keywright audit list|export|erase`: the journal over the API. `audit verify` works on the database itself and is among the local commands.
  */
 import type { Command } from 'commander'
 import type { Json } from '../client.ts'
@@ -51,6 +51,14 @@ export function addAudit(program: Command, streams: Streams): Command {
         const next = member(answer, 'next_cursor')
         after = typeof next === 'string' ? next : null
       }
+    })
+  shared(audit.command('erase').description('erase names, addresses and meta from the entries about one target'))
+    .argument('<KIND:ID>', 'such as consumer:con_…')
+    .action(async (target: string, options: Options) => {
+      const { client, output } = openSession(options, streams)
+      const { body: answer } = await client.call('POST', '/v1/audit/erase', { target })
+      const more = member(answer, 'more') === true ? ' More are left: run this again.' : ''
+      show(output, answer, () => `Erased the contents of ${cell(member(answer, 'entries'))} entries.${more}`)
     })
   return audit
 }

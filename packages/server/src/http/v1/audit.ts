@@ -3,6 +3,7 @@
  */
 import { Type } from 'typebox'
 import { listAudit } from '../../domain/journal/audit.ts'
+import { eraseContents } from '../../domain/journal/erase.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
 import { Answer, ListAnswer, Shape } from '../schemas.ts'
 import { invalidParameter } from '../../model/fault.ts'
@@ -18,6 +19,9 @@ const Entry = Answer(
   },
 )
 
+/** `kind:id` of what entries are about. */
+const TargetText = Type.String({ minLength: 3, maxLength: 300, pattern: '^(tenant|api|consumer|key|operator):' })
+
 export const auditEndpoints: readonly Endpoint[] = [
   endpoint({
     method: 'GET',
@@ -31,9 +35,7 @@ export const auditEndpoints: readonly Endpoint[] = [
       after: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })),
       cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 16, pattern: '^[0-9]+$' })),
       page_size: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-      target: Type.Optional(
-        Type.String({ minLength: 3, maxLength: 300, pattern: '^(tenant|api|consumer|key|operator):' }),
-      ),
+      target: Type.Optional(TargetText),
       contents: Type.Optional(Type.Boolean()),
     }),
     answers: { 200: ListAnswer(Entry) },
@@ -48,5 +50,28 @@ export const auditEndpoints: readonly Endpoint[] = [
       }
       return { status: 200, body: await listAudit(authority, caller, page) }
     },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/v1/audit/erase',
+    tag: 'Journal',
+    summary: 'Erase names, addresses and meta from the entries about one target',
+    description:
+      'The contents of these entries become `null` for good; every hash still holds. At most 1,000 entries a call: while `more` is true, call again.',
+    roles: ['owner', 'admin'],
+    idempotent: true,
+    body: Shape({ target: TargetText }),
+    example: { target: 'consumer:con_4fzyo82mvyqf' },
+    answers: {
+      200: Answer('How many entries lost their contents.', {
+        target: Type.String(),
+        entries: Type.Integer(),
+        more: Type.Boolean(),
+      }),
+    },
+    handle: async ({ authority, caller, body }) => ({
+      status: 200,
+      body: await eraseContents(authority, caller, body.target),
+    }),
   }),
 ]
