@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { SqliteConnection } from '../src/adapters/database/sqlite-connection.ts'
 import {
   type Body,
   databaseKinds,
@@ -233,6 +234,10 @@ test('the doctor finds what endangers an installation', async () => {
     const beside = await runBinary(['doctor', ...place.flags.slice(0, -1), `file:${inside}`])
     assert.equal(beside.code, 1)
     assert.match(beside.out, /lies in the data folder/)
+    const file = new SqliteConnection(join(server.dataDir, 'keywright.db'))
+    file.run(`update journal set entry = replace(entry, '"at":"20', '"at":"29') where seq = 2`, [])
+    file.close()
+    assert.match((await runBinary(['doctor', ...place.flags])).out, /The clock is behind/)
   } finally {
     await server.stop()
     place.leave()

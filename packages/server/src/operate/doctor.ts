@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { databaseFile } from '../adapters/database/sqlite.ts'
 import type { Config } from '../config/read.ts'
 import type { Domain } from '../domain/records/domain.ts'
+import type { Entry } from '../model/journal.ts'
 import { sealsWarned } from '../domain/seal/sealer.ts'
 
 export interface Finding {
@@ -14,6 +15,8 @@ export interface Finding {
   readonly sentence: string
 }
 
+const clockSkewMillisecondsMax = 60_000
+const unsignedMillisecondsMax = 600_000
 const freeBytesMin = 512 * 1024 * 1024
 
 /** Examines; nothing is changed. */
@@ -22,6 +25,7 @@ export async function examine(domain: Domain, config: Config, tokenFile: string)
     { check: 'node', severity: 'ok', sentence: `Node.js ${process.versions.node}.` },
     ...(await database(domain)),
     ...(await keys(domain)),
+    ...(await journals(domain)),
     ...kekPlace(config),
     ...files(config, tokenFile),
     coreDumps(),
@@ -78,6 +82,33 @@ async function keys(domain: Domain): Promise<Finding[]> {
           sentence: `The KEK opens the keys of ${heads.size === 1 ? 'the tenant' : `all ${heads.size} tenants`}.`,
         },
       ]
+}
+
+/** Whether the clock agrees with what was journalled, and whether the journals are signed as they grow. */
+async function journals(domain: Domain): Promise<Finding[]> {
+  const findings: Finding[] = []
+  const now = domain.clock.now()
+  for (const [tenant, head] of await domain.database.heads()) {
+    const [stored] = await domain.database.entries(tenant, head.seq - 1, 1)
+    if (stored === undefined) {
+      const sentence = `The journal of ${tenant} has no entry ${head.seq}. Run: keywright audit verify`
+      findings.push({ check: 'journal', severity: 'bad', sentence })
+      continue
+    }
+    const at = Date.parse((JSON.parse(stored.entry) as Entry).at)
+    if (at > now + clockSkewMillisecondsMax) {
+      const sentence = `The clock is behind the newest journal entry of ${tenant} (${new Date(at).toISOString()}). Set it right: expiries go by it.`
+      findings.push({ check: 'clock', severity: 'warn', sentence })
+    }
+    const signed = (await domain.database.latestCheckpoint(tenant))?.size ?? 0
+    if (signed < head.seq && at < now - unsignedMillisecondsMax) {
+      const sentence = `${head.seq - signed} entries of ${tenant} are older than 10 minutes and in no signed checkpoint. A running server signs each minute.`
+      findings.push({ check: 'checkpoint', severity: 'warn', sentence })
+    }
+  }
+  return findings.length === 0
+    ? [{ check: 'journal', severity: 'ok', sentence: 'The clock and the checkpoints agree with the journals.' }]
+    : findings
 }
 
 function kekPlace(config: Config): Finding[] {
