@@ -76,6 +76,15 @@ for (const kind of databaseKinds) {
         writeFileSync(altered, readFileSync(file).subarray(0, 40_000))
         assert.equal((await runBinary(['restore', altered, ...other.flags])).code, 2)
 
+        const edited = join(place.folder, 'edited.backup')
+        cpSync(file, edited)
+        const copy = new SqliteConnection(edited)
+        copy.run(`update keys set body = replace(body, '"live"', '"test"')`, [])
+        copy.close()
+        const refused = await runBinary(['restore', edited, ...other.flags])
+        assert.equal(refused.code, 2)
+        assert.match(refused.err, /tampered with: .*wrong_mac.*Nothing was restored/)
+
         const back = await runBinary(['restore', file, '--revocations', journal, '--json', ...other.flags])
         assert.equal(back.code, 0, back.err)
         assert.equal((JSON.parse(back.out) as Body)['revocations'], 3)

@@ -44,24 +44,38 @@ export async function restore(domain: Domain, file: string, revocationsFile: str
   const known = revocationsFile === undefined ? [] : readExport(revocationsFile)
   const source = readBackup(file)
   await requireOpeningKek(domain, source.deks as unknown as readonly StoredDek[])
-  let rows = 0
-  for (const table of restoredTables) rows += await fillTable(domain, table, source.rows(table))
-  await domain.listener.catchUp()
-  const tenants = [...(await domain.database.heads()).keys()]
-  let lastChange: string | null = null
-  for (const tenant of tenants) {
-    const verdict = await verifyJournal(domain, tenant)
-    if (!verdict.ok)
-      throw new BackupUnusable(
-        `The backup was tampered with: entry ${verdict.seq} (${verdict.reason}). Do not use what was restored.`,
-      )
-    const [last] = await domain.database.entries(tenant, verdict.to - 1, 1)
-    const at = last === undefined ? null : (JSON.parse(last.entry) as Entry).at
-    if (at !== null && (lastChange === null || at > lastChange)) lastChange = at
-    await startEpoch(domain, tenant)
-  }
+  const { rows, tenants, lastChange } = await fillAndVerify(domain, source)
+  for (const tenant of tenants) await startEpoch(domain, tenant)
   const revocations = await applyRevocations(domain, tenants, known)
   return { rows, tenants: tenants.length, revocations, lastChange }
+}
+
+/** Copies everything and believes it only when every journal and row holds; otherwise nothing stays. */
+async function fillAndVerify(domain: Domain, source: ReturnType<typeof readBackup>) {
+  try {
+    let rows = 0
+    for (const table of restoredTables) rows += await fillTable(domain, table, source.rows(table))
+    await domain.listener.catchUp()
+    const tenants = [...(await domain.database.heads()).keys()]
+    let lastChange: string | null = null
+    for (const tenant of tenants) {
+      const verdict = await verifyJournal(domain, tenant)
+      if (!verdict.ok)
+        throw new BackupUnusable(
+          `The backup was tampered with: entry ${verdict.seq} (${verdict.reason}). Nothing was restored.`,
+        )
+      const [last] = await domain.database.entries(tenant, verdict.to - 1, 1)
+      const at = last === undefined ? null : (JSON.parse(last.entry) as Entry).at
+      if (at !== null && (lastChange === null || at > lastChange)) lastChange = at
+    }
+    return { rows, tenants, lastChange }
+  } catch (error) {
+    // The database was empty before, so all that is in it came from this backup.
+    await domain.database.maintain(
+      restoredTables.map((table): Write => ({ kind: 'delete', table: table as Write['table'], where: {} })),
+    )
+    throw error
+  }
 }
 
 async function fillTable(
