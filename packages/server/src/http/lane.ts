@@ -4,6 +4,7 @@
  * had looked. So it adds no behaviour, only speed.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { forgetHead } from './forget.ts'
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -49,6 +50,7 @@ export function withLane(lane: Lane, framework: Listener): Listener {
     // A flat list and a string leave in one write, head and body together.
     response.writeHead(200, [...headers, length])
     response.end(text, 'latin1')
+    forgetHead(request)
   }
   return (request, response) => {
     // The body is parsed right after this event: one tick later it is there, without a listener.

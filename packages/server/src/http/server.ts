@@ -9,6 +9,7 @@ import { Fault } from '../model/fault.ts'
 import type { Authority } from './authority.ts'
 import { InFlight } from './draining.ts'
 import type { Endpoint, Reply } from './endpoint.ts'
+import { forgetHead } from './forget.ts'
 import { type Lane, withLane } from './lane.ts'
 import { writeSocketProblem } from './problem.ts'
 import { withStrictHttp } from './strict.ts'
@@ -89,6 +90,10 @@ export async function createHttpServer(options: ServerOptions): Promise<HttpServ
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.addHook('onRequest', (_request, reply, done) => {
     state.inFlight.add(reply.raw)
+    done()
+  })
+  app.addHook('onResponse', (request, _reply, done) => {
+    forgetHead(request.raw)
     done()
   })
   addMethods(app)
