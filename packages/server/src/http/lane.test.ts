@@ -67,8 +67,8 @@ const body = '{"credential":"kws"}'
 const head = (more: readonly string[] = [`Content-Length: ${body.length}`], first = 'POST /v1/verify HTTP/1.1') =>
   [first, 'Host: a', 'Authorization: Bearer known', 'Content-Type: application/json', ...more, '', ''].join('\r\n')
 const whole = head() + body
-const long = `{"credential":"${'a'.repeat(9_000)}"}`
-const exact = `{"${'a'.repeat(8_189)}}`
+const long = `{"credential":"${'a'.repeat(66_000)}"}`
+const exact = `{"${'a'.repeat(65_533)}}`
 
 /** `answered` is how many questions the lane itself must have answered, where the way of arrival makes that certain. */
 const cases: readonly { why: string; pieces: readonly string[]; answered?: number }[] = [

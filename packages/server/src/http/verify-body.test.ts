@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { Value } from 'typebox/value'
 import { parseJson } from './json.ts'
 import { VerifyBody } from './v1/verify.ts'
-import { readVerifyBody } from './verify-body.ts'
+import { readVerifyBatch, readVerifyBody } from './verify-body.ts'
 
 function ordinary(text: string): unknown {
   const reading = parseJson(Buffer.from(text))
@@ -103,5 +103,44 @@ describe('is left to the ordinary reader', () => {
     ['nothing', ''],
   ] as const) {
     test(why, () => assert.equal(readVerifyBody(body), undefined))
+  }
+})
+
+describe('a batch', () => {
+  const wrapped = (items: string) => `{"items":[${items}]}`
+
+  test('is read as its items are read one by one', () => {
+    let accepted = 0
+    fc.assert(
+      fc.property(fc.array(bodies, { minLength: 1, maxLength: 4 }), (items) => {
+        const requests = readVerifyBatch(wrapped(items.join(',')), 1_000)
+        const alone = items.map(readVerifyBody)
+        if (requests === undefined) return
+        accepted += 1
+        assert.deepEqual(requests, alone)
+      }),
+      { numRuns: 5_000 },
+    )
+    assert.ok(accepted > 50, `only ${accepted} were accepted`)
+  })
+
+  const item = '{"credential":"kws","ip":"10.0.0.1"}'
+  test('may have spaces where JSON has them', () => {
+    assert.equal(readVerifyBatch(` { "items" : [ ${item} , ${item} ] } `, 1_000)?.length, 2)
+  })
+
+  const refused: readonly (readonly [string, string])[] = [
+    ['no items', wrapped('')],
+    ['one item too many', wrapped([item, item, item].join(','))],
+    ['a comma at the end', wrapped(`${item},`)],
+    ['a member beside items', `{"items":[${item}],"x":1}`],
+    ['items twice', `{"items":[${item}],"items":[${item}]}`],
+    ['something behind it', `${wrapped(item)}x`],
+    ['an item that is no object', wrapped(`${item},"kws"`)],
+    ['an unknown member within', wrapped('{"credential":"kws","explain":true}')],
+    ['an end that is missing', `{"items":[${item}`],
+  ]
+  for (const [what, body] of refused) {
+    test(`with ${what} is left to the ordinary reader`, () => assert.equal(readVerifyBatch(body, 2), undefined))
   }
 })

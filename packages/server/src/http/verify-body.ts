@@ -1,5 +1,5 @@
 /**
- * A strict reader for the body that nearly every verifier sends to `/v1/verify`: one flat object of known members, strings and one list of strings, in
+ * A strict reader for the bodies that nearly every verifier sends to `/v1/verify` and `/v1/verify/batch`: one flat object of known members, strings and one list of strings, in
  * printable ASCII without escapes. It accepts less than `parseJson` with the schema and never more or otherwise: for everything else it answers
  * `undefined`, and the ordinary route reads the body again.
  */
@@ -16,17 +16,48 @@ const openBrace = 123
 const closeBrace = 125
 const space = 32
 
-const lengthsMax = { credential: 4_096, api: 500, environment: 4, ip: 45, scopes: 200 } as const
+const lengthsMax = { credential: 4_096, api: 500, ip: 45, scopes: 200 } as const
 const scopeForm = /^[\x21\x23-\x5B\x5D-\x7E]{1,100}$/
+
+/** Where the reader is in its text. */
+interface Cursor {
+  at: number
+}
 
 /** The request, if the body is ordinary. */
 export function readVerifyBody(text: string): VerifyRequest | undefined {
   if (careful.test(text)) return undefined
+  const cursor = { at: after(text, 0) }
+  const request = readQuestion(text, cursor)
+  return after(text, cursor.at + 1) === text.length ? request : undefined
+}
+
+/** The requests of a batch, `{"items": [...]}`, if every one of its at most `itemsMax` items is ordinary. */
+export function readVerifyBatch(text: string, itemsMax: number): readonly VerifyRequest[] | undefined {
+  if (careful.test(text)) return undefined
+  const start = batchStart.exec(text)?.[0]
+  if (start === undefined) return undefined
+  const cursor = { at: start.length }
+  const requests: VerifyRequest[] = []
+  for (;;) {
+    const request = readQuestion(text, cursor)
+    if (request === undefined || requests.push(request) > itemsMax) return undefined
+    const at = after(text, cursor.at + 1)
+    if (text.charCodeAt(at) === comma) cursor.at = after(text, at + 1)
+    else return batchEnd.test(text.slice(at)) ? requests : undefined
+  }
+}
+
+const batchStart = /^ *\{ *"items" *: *\[ */
+const batchEnd = /^\] *\} *$/
+
+/** Reads one flat object that begins at the cursor, and leaves the cursor on its closing brace. */
+function readQuestion(text: string, cursor: Cursor): VerifyRequest | undefined {
   let credential: string | undefined
   let api: string | undefined
   let ip: string | undefined
   let scopes: string[] | undefined
-  let at = after(text, 0)
+  let { at } = cursor
   if (text.charCodeAt(at) !== openBrace) return undefined
   for (;;) {
     at = after(text, at + 1)
@@ -54,7 +85,8 @@ export function readVerifyBody(text: string): VerifyRequest | undefined {
     at = after(text, at + 1)
     const code = text.charCodeAt(at)
     if (code === comma) continue
-    if (code !== closeBrace || after(text, at + 1) !== text.length || credential === undefined) return undefined
+    if (code !== closeBrace || credential === undefined) return undefined
+    cursor.at = at
     return requestOf(credential, api, ip, scopes)
   }
 }

@@ -35,7 +35,8 @@ export class Store {
   readonly #cache = new Map<RecordKind, Map<string, Loaded<RecordKind>>>()
   readonly #loading = new Map<string, Set<{ stale: boolean }>>()
   readonly #seen = new Map<string, { readonly seq: Seq; readonly tick: number }>()
-  readonly #apiIds = new Map<string, string>()
+  /** Ids of cached apis by identifier, for each tenant. */
+  readonly #apiIds = new Map<TenantId, Map<string, string>>()
   #tick = 0
 
   constructor(deps: StoreDeps) {
@@ -49,7 +50,7 @@ export class Store {
 
   /** An api that is in memory already, by its id or its identifier. */
   knownApi(tenant: TenantId, idOrIdentifier: string): Loaded<'apis'> | undefined {
-    const id = this.#apiIds.get(`${tenant} ${idOrIdentifier}`) ?? idOrIdentifier
+    const id = this.#apiIds.get(tenant)?.get(idOrIdentifier) ?? idOrIdentifier
     const api = this.known('apis', id)
     return api?.tenant === tenant ? api : undefined
   }
@@ -159,9 +160,10 @@ export class Store {
     cache.set(id, loaded as Loaded<RecordKind>)
     if (kind === 'apis') {
       // Identifiers never change and never pass to another api while this one is in the cache.
-      if (this.#apiIds.size >= 2 * cachedMax.apis) this.#apiIds.clear()
       const { identifier } = (loaded as Loaded<'apis'>).record
-      this.#apiIds.set(`${loaded.tenant} ${identifier}`, id)
+      const ids = this.#apiIds.get(loaded.tenant) ?? new Map<string, string>()
+      if (ids.size >= cachedMax.apis || this.#apiIds.size >= cachedMax.tenants) this.#apiIds.clear()
+      this.#apiIds.set(loaded.tenant, ids.set(identifier, id))
     }
   }
 

@@ -19,6 +19,14 @@ export interface Facts {
   readonly version: SecretVersion
   readonly consumer: Loaded<'consumers'>
   readonly grants: readonly LiveGrant[]
+  /** What these facts say of an api, by its id, or of any api (''): worked out once, since facts never change. */
+  readonly audiences: Map<string, Audience>
+}
+
+/** Whether there is a grant, and its scopes. */
+export interface Audience {
+  readonly holds: boolean
+  readonly scopes: readonly string[]
 }
 
 export const factsMax = 20_000

@@ -15,7 +15,7 @@ import { statusAt } from '../keys/versions.ts'
 import type { Loaded } from '../records/rows.ts'
 import type { AsOf } from '../feed/follower.ts'
 import type { Check, CheckName, Code, Decision, Proven, VerifyRequest } from './decision.ts'
-import type { Facts } from './facts.ts'
+import type { Audience, Facts } from './facts.ts'
 import { type ProveDeps, prove, provenBefore, type Unproven } from './prove.ts'
 
 /** How long a caller waits at most for a node that is behind its `min_seq`. */
@@ -155,21 +155,12 @@ function questionOf(caller: Caller, request: VerifyRequest, api: NamedApi, facts
   return { request, facts, use: 'bearer', api, audienceHolds: audience.holds, scopes: audience.scopes, now }
 }
 
-interface Audience {
-  readonly holds: boolean
-  readonly scopes: readonly string[]
-}
-
-/** Facts never change, so neither does what they say of an api. */
-const audiences = new WeakMap<Facts, Map<string, Audience>>()
-
 function knownAudience(facts: Facts, api: Loaded<'apis'> | undefined): Audience {
   const name = api?.record.id ?? ''
-  const known = audiences.get(facts)?.get(name)
+  const known = facts.audiences.get(name)
   if (known !== undefined) return known
   const audience = audienceOf(facts, api, null)
-  const all = audiences.get(facts) ?? new Map<string, Audience>()
-  audiences.set(facts, all.set(name, audience))
+  facts.audiences.set(name, audience)
   return audience
 }
 
