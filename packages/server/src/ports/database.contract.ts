@@ -131,11 +131,11 @@ function writes(makePlace: () => Promise<DatabasePlace>): void {
     ])
   })
 
-  test('an insert that breaks another unique rule is refused too: two entries with one predecessor', async () => {
+  test('a journal cannot fork: two entries in one place are refused, whatever they say', async () => {
     const { database } = it()
     const forged = entryOn(north, emptyHead, 'key:forged')
     assert.equal(forged.write.kind, 'insert')
-    const write: Write = { kind: 'insert', table: 'journal', values: { ...forged.write.values, seq: 999 } }
+    const write: Write = { kind: 'insert', table: 'journal', values: { ...forged.write.values, prev: 'f'.repeat(64) } }
     assert.deepEqual(await attempt(database, write), refused(1))
   })
 
@@ -290,7 +290,13 @@ function reads(makePlace: () => Promise<DatabasePlace>): void {
             {
               kind: 'insert',
               table: 'facets',
-              values: { tenant: north, kind: 'keys', name: 'api', value: index < 5 ? 'api_1' : 'api_2', id },
+              values: {
+                tenant: north,
+                kind: 'keys',
+                name: 'api',
+                value: index < 5 ? 'api_1' : 'api_2',
+                created_seq: seq,
+              },
             },
             ...others,
           ],

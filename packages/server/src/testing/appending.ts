@@ -53,7 +53,7 @@ export function newKey(tenant: TenantId, head: Head, id: string): Batch {
         (value): Write => ({
           kind: 'insert',
           table: 'facets',
-          values: { tenant, kind: 'keys', name: 'meta.parity', value, id },
+          values: { tenant, kind: 'keys', name: 'meta.parity', value, created_seq: entry.head.seq },
         }),
       ),
       { kind: 'insert', table: 'names', values: { tenant, kind: 'lookup', name: id, id } },

@@ -22,8 +22,7 @@ export const migrations: readonly Migration[] = [
         db.schema.createIndex(`${table}_created`).on(table).columns(['tenant', 'created_seq']).compile(),
       ),
       db.schema.createIndex('keys_consumer').on('keys').columns(['tenant', 'consumer_id', 'created_seq']).compile(),
-      db.schema.createIndex('facets_id').on('facets').columns(['kind', 'id']).compile(),
-      db.schema.createIndex('names_id').on('names').columns(['id']).compile(),
+      db.schema.createIndex('facets_record').on('facets').columns(['tenant', 'kind', 'created_seq']).compile(),
       db.schema.createIndex('journal_target').on('journal').columns(['target', 'tenant', 'seq']).compile(),
       db.schema.createIndex('replays_expiry').on('replays').columns(['expires_at']).compile(),
     ],
@@ -40,10 +39,8 @@ function createTable(db: Kysely<Schema>, dialect: Dialect, name: string, table: 
     })
   }
   builder = builder.addPrimaryKeyConstraint(`${name}_pk`, [...table.primaryKey])
-  for (const columns of table.unique ?? []) {
-    builder = builder.addUniqueConstraint(`${name}_${columns.join('_')}_unique`, [...columns])
-  }
-  return (dialect === 'sqlite' ? builder.modifyEnd(sql`strict`) : builder).compile()
+  if (dialect === 'postgres') return builder.compile()
+  return builder.modifyEnd(table.clustered === true ? sql`strict, without rowid` : sql`strict`).compile()
 }
 
 /** What a migration run needs of a connection that nobody else uses. */

@@ -57,7 +57,8 @@ const recordTable = (kind: RecordKind): Table => ({
 export interface Table {
   readonly columns: Columns
   readonly primaryKey: readonly string[]
-  readonly unique?: readonly (readonly string[])[]
+  /** Whether the rows lie in the primary key itself, where the database has such tables. */
+  readonly clustered?: true
 }
 
 /** Every table but `migrations`. */
@@ -67,11 +68,17 @@ export const tables: Readonly<Record<TableName | 'heads', Table>> = {
   consumers: recordTable('consumers'),
   keys: recordTable('keys'),
   operators: recordTable('operators'),
+  // Records by the place of their creation and not by their random ids: a commit of new records then touches few pages, and pages are what it costs.
   facets: {
-    columns: { tenant: text, kind: text, name: text, value: text, id: text },
-    primaryKey: ['tenant', 'kind', 'name', 'value', 'id'],
+    columns: { tenant: text, kind: text, name: text, value: text, created_seq: integer },
+    primaryKey: ['tenant', 'kind', 'name', 'value', 'created_seq'],
+    clustered: true,
   },
-  names: { columns: { tenant: text, kind: text, name: text, id: text }, primaryKey: ['tenant', 'kind', 'name'] },
+  names: {
+    columns: { tenant: text, kind: text, name: text, id: text },
+    primaryKey: ['tenant', 'kind', 'name'],
+    clustered: true,
+  },
   heads: { columns: { tenant: text, seq: integer, hash: text, seals: integer }, primaryKey: ['tenant'] },
   journal: {
     columns: {
@@ -86,7 +93,6 @@ export const tables: Readonly<Record<TableName | 'heads', Table>> = {
       contents: textOrNull,
     },
     primaryKey: ['tenant', 'seq'],
-    unique: [['tenant', 'prev']],
   },
   deks: {
     columns: { tenant: text, version: integer, kek: text, wrapped: text, created_at: integer },

@@ -83,7 +83,7 @@ export function insertRecord<Kind extends RecordKind>(
   return [
     { kind: 'insert', table: kind, values: rowValues(kind, loaded, keys) },
     ...[...namesOf(kind, record), ...extraNames].map((name) => insertName(kind, tenant, record.id, name)),
-    ...facetsOf(kind, record).map((facet) => insertFacet(kind, tenant, record.id, facet)),
+    ...facetsOf(kind, record).map((facet) => insertFacet(kind, tenant, loaded.createdSeq, facet)),
   ]
 }
 
@@ -107,8 +107,8 @@ export function updateRecord<Kind extends RecordKind>(
   const oldFacets = facetsOf(kind, before.record)
   const newFacets = facetsOf(kind, record)
   if (JSON.stringify(oldFacets) !== JSON.stringify(newFacets)) {
-    writes.push({ kind: 'delete', table: 'facets', where: { kind, id: record.id } })
-    for (const facet of newFacets) writes.push(insertFacet(kind, tenant, record.id, facet))
+    writes.push({ kind: 'delete', table: 'facets', where: { tenant, kind, created_seq: before.createdSeq } })
+    for (const facet of newFacets) writes.push(insertFacet(kind, tenant, before.createdSeq, facet))
   }
   return writes
 }
@@ -119,7 +119,7 @@ export function deleteRecord<Kind extends RecordKind>(kind: Kind, before: Loaded
   return [
     { kind: 'require', table: kind, where: { id: record.id, revision } },
     { kind: 'delete', table: kind, where: { id: record.id } },
-    { kind: 'delete', table: 'facets', where: { kind, id: record.id } },
+    { kind: 'delete', table: 'facets', where: { tenant, kind, created_seq: before.createdSeq } },
     ...namesOf(kind, record).map((name) => deleteName(kind, tenant, record.id, name)),
   ]
 }
@@ -141,6 +141,6 @@ function deleteName(kind: RecordKind, tenant: TenantId, id: string, name: Record
   return { kind: 'delete', table: 'names', where: { tenant: nameTenant(kind, tenant), ...name, id } }
 }
 
-function insertFacet(kind: RecordKind, tenant: TenantId, id: string, facet: Facet): Write {
-  return { kind: 'insert', table: 'facets', values: { tenant, kind, ...facet, id } }
+function insertFacet(kind: RecordKind, tenant: TenantId, createdSeq: Seq, facet: Facet): Write {
+  return { kind: 'insert', table: 'facets', values: { tenant, kind, ...facet, created_seq: createdSeq } }
 }
