@@ -35,6 +35,7 @@ import { makeDeks, resealTenants, rewrap } from './domain/seal/rewrap.ts'
 import { backup, restore } from './operate/backup.ts'
 import { publishCheckpoints, sweep } from './operate/checkpoint-files.ts'
 import { examine } from './operate/doctor.ts'
+import { escrow, recover } from './operate/escrow.ts'
 import type { LocalOperations, TenantVerdict } from './cli/command/local.ts'
 import { Fault } from './model/fault.ts'
 import { defaultTenantSlug } from './model/ids.ts'
@@ -301,6 +302,8 @@ export const localOperations: LocalOperations = {
       const resealed = await resealTenants(domain, tenants)
       return { wrapped, removed, resealed }
     }),
+  escrow,
+  recover,
   examine: (config) =>
     withDomain(config, (domain) => examine(domain, config, join(config.dataDir, tokenFileName)), {
       readOnly: true,

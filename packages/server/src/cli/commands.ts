@@ -47,6 +47,7 @@ const readable: ReadonlySet<string> = new Set([
   'CannotDo',
   'Misconfigured',
   'KekUnusable',
+  'SharesUnusable',
   'NewerDatabase',
   'DatabaseLost',
   'DatabaseFull',

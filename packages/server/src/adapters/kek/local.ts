@@ -40,7 +40,7 @@ export function fileKek(path: string, options: FileKekOptions): Kek {
 /** Of two processes that start at once on an empty database, one makes the file and both read it. */
 function makeOnce(path: string, options: FileKekOptions): void {
   try {
-    options.makeFile(path, `${Buffer.from(options.random.bytes(kekBytes)).toString('base64')}\n`)
+    options.makeFile(path, `${kekText(options.random.bytes(kekBytes))}\n`)
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
@@ -53,12 +53,9 @@ export function environmentKek(name: string, value: string | undefined, random: 
 }
 
 function localKek(text: string, place: string, random: Random): Kek {
-  const bytes = Buffer.from(text, 'base64')
-  if (bytes.length !== kekBytes || bytes.toString('base64') !== text) {
-    throw new KekUnusable(`The KEK of ${place} is not the base64 of ${kekBytes} bytes; it may be half-written.`)
-  }
+  const bytes = readKekText(text, place)
   const key: KeyObject = createSecretKey(bytes)
-  const id = createHash('sha256').update('keywright/v1 kek id\0').update(bytes).digest('hex').slice(0, 16)
+  const id = kekIdOf(bytes)
   bytes.fill(0)
   return {
     id,
@@ -66,4 +63,23 @@ function localKek(text: string, place: string, random: Random): Kek {
     wrap: async (plaintext, context) => encryptBytes(key, plaintext, context, random),
     unwrap: async (wrapped, context) => decryptBytes(key, wrapped, context),
   }
+}
+
+/** The bytes behind a KEK's text; `place` names it in the refusal. */
+export function readKekText(text: string, place: string): Buffer {
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.length !== kekBytes || bytes.toString('base64') !== text) {
+    throw new KekUnusable(`The KEK of ${place} is not the base64 of ${kekBytes} bytes; it may be half-written.`)
+  }
+  return bytes
+}
+
+/** How a KEK is written in its file or variable. */
+export function kekText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}
+
+/** Names a KEK without telling anything of it. */
+export function kekIdOf(bytes: Uint8Array): string {
+  return createHash('sha256').update('keywright/v1 kek id\0').update(bytes).digest('hex').slice(0, 16)
 }

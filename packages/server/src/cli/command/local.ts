@@ -1,11 +1,13 @@
 /**
  * The commands that work on the database itself: migrate, backup, restore, rewrap, doctor, audit verify.
  */
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { Config } from '../../config/read.ts'
 import type { SettingName } from '../../config/settings.ts'
 import { outputOf, type Streams } from '../session.ts'
 import { show, table } from '../output.ts'
+import { readWhole } from '../values.ts'
 import { configOf, withSettings } from './serve.ts'
 
 type Options = Readonly<Record<string, unknown>>
@@ -48,6 +50,8 @@ export interface LocalOperations {
     config: Config,
     newDek: boolean,
   ): Promise<{ readonly wrapped: number; readonly removed: number; readonly resealed: number }>
+  escrow(config: Config, shares: number, threshold: number): Promise<readonly string[]>
+  recover(shares: readonly string[], file: string): Promise<string>
   examine(config: Config): Promise<readonly Finding[]>
   verify(config: Config, checkpoints: readonly string[]): Promise<readonly TenantVerdict[]>
 }
@@ -63,6 +67,7 @@ type Load = () => Promise<LocalOperations>
 export function addLocal(program: Command, audit: Command, streams: Streams, load: Load): void {
   addCopies(program, streams, load)
   addKeyCare(program, streams, load)
+  addEscrow(program, streams, load)
   addChecks(program, audit, streams, load)
 }
 
@@ -118,6 +123,40 @@ function addKeyCare(program: Command, streams: Streams, load: Load): void {
         () =>
           `Wrapped ${done.wrapped} data key(s), removed ${done.removed} old wrap(s), sealed ${done.resealed} record(s) anew.`,
       )
+    })
+}
+
+function addEscrow(program: Command, streams: Streams, load: Load): void {
+  const kek = program.command('kek').description('the key over the keys')
+  withSettings(kek.command('escrow').description('print shares of the KEK, of which some make it again'), ['kek'])
+    .option('--shares <N>', 'how many to print', readWhole, 5)
+    .option('--threshold <N>', 'how many of them it takes', readWhole, 3)
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample: keywright kek escrow --shares 5 --threshold 3')
+    .action(async (options: Options) => {
+      const output = outputOf(options, streams)
+      const threshold = Number(options['threshold'])
+      const shares = await (await load()).escrow(configOf(options), Number(options['shares']), threshold)
+      if (!output.json)
+        output.err(
+          `Any ${threshold} of these ${shares.length} shares make the KEK again. Give each to another person; keep none here.`,
+        )
+      show(output, [...shares], () => shares.join('\n'))
+    })
+  kek
+    .command('recover')
+    .description('make the KEK from shares, one to a line on standard input')
+    .requiredOption('--out <FILE>', 'the file to write; it must not exist')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample: keywright kek recover --out kek < shares.txt')
+    .action(async (options: Options) => {
+      const lines = readFileSync(0, 'utf8')
+        .split(/\r?\n/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '')
+      const file = String(options['out'])
+      const id = await (await load()).recover(lines, file)
+      show(outputOf(options, streams), { id, file }, () => `Wrote the KEK ${id} to ${file}.`)
     })
 }
 
