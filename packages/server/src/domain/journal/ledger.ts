@@ -35,8 +35,10 @@ export interface Change<Answer> {
   readonly conditions?: readonly Write[]
   /** What the caller is answered, from the seq of the last step; made before the commit so that it can be kept with it. */
   answer(seq: Seq): Answer
-  /** More rows for the same transaction that depend on the answer: its sealed replay. */
+  /** More rows for the same transaction that depend on the answer: its sealed replay, for the tenant who asked. */
   keep?(answer: Answer, sealer: Sealer): readonly Write[]
+  /** The tenant under whose keys `keep` seals, where it is not the one that changes. */
+  readonly keepFor?: TenantId
 }
 
 /** A change that was not made, since this write's condition did not hold. */
@@ -68,12 +70,16 @@ export interface LedgerDeps {
 export async function commit<Answer>(deps: LedgerDeps, change: Change<Answer>): Promise<Committed<Answer> | Refused> {
   invariant(change.steps.length > 0 && change.steps.length <= stepsMax, 'a change has 1 to 1,000 steps')
   const keys = await deps.keyring.of(change.tenant)
+  const keeper = change.keepFor === undefined ? keys : await deps.keyring.of(change.keepFor)
   let built: Built<Answer> | undefined
-  const transacted = await deps.database.transact([change.tenant], (heads) => {
-    const head = heads.get(change.tenant)
-    invariant(head !== undefined, 'a transaction holds the heads it asked for')
-    built = build(deps, change, keys, head)
-    return { heads: new Map([[change.tenant, built.head]]), writes: built.writes }
+  const transacted = await deps.database.transact([...new Set([change.tenant, keeper.tenant])], (heads) => {
+    built = build(deps, change, keys, headOf(heads, change.tenant))
+    const keeping = keeper === keys ? built.sealer : new Sealer(keeper, deps.random, headOf(heads, keeper.tenant).seals)
+    const kept = change.keep?.(built.answer, keeping) ?? []
+    built = { ...built, writes: [...built.writes, ...kept] }
+    const ends = new Map([[change.tenant, { ...built.head, seals: built.sealer.seals }]])
+    if (keeper !== keys) ends.set(keeper.tenant, { ...headOf(heads, keeper.tenant), seals: keeping.seals })
+    return { heads: ends, writes: built.writes }
   })
   invariant(built !== undefined, 'a transaction builds before it ends')
   if (transacted.outcome === 'refused') {
@@ -85,9 +91,16 @@ export async function commit<Answer>(deps: LedgerDeps, change: Change<Answer>): 
   return { answer: built.answer, seq: built.head.seq }
 }
 
+function headOf(heads: ReadonlyMap<TenantId, Head>, tenant: TenantId): Head {
+  const head = heads.get(tenant)
+  invariant(head !== undefined, 'a transaction holds the heads it asked for')
+  return head
+}
+
 interface Built<Answer> {
   readonly previous: Head
-  readonly head: Head
+  readonly head: Pick<Head, 'seq' | 'hash'>
+  readonly sealer: Sealer
   readonly writes: readonly Write[]
   readonly entries: readonly Entry[]
   readonly answer: Answer
@@ -108,7 +121,5 @@ function build<Answer>(deps: LedgerDeps, change: Change<Answer>, keys: TenantKey
     entries.push(placed.entry)
     hash = placed.entry.hash
   }
-  const answer = change.answer(seq)
-  writes.push(...(change.keep?.(answer, sealer) ?? []))
-  return { previous, head: { seq, hash, seals: sealer.seals }, writes, entries, answer }
+  return { previous, head: { seq, hash }, sealer, writes, entries, answer: change.answer(seq) }
 }

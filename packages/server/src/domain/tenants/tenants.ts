@@ -42,7 +42,7 @@ export interface CreatedTenant {
 /** Makes a tenant. Only an owner of the tenant `default` may. */
 export async function createTenant(deps: TenantDeps, caller: Caller, input: TenantInput): Promise<CreatedTenant> {
   await requireDefaultTenant(deps, caller)
-  return await makeTenant(deps, caller.actor, input, newOwner(deps.random))
+  return await makeTenant(deps, caller.actor, input, newOwner(deps.random), caller)
 }
 
 /**
@@ -53,6 +53,7 @@ async function makeTenant(
   actor: Actor,
   input: TenantInput,
   { id: digits, token }: NewOwner,
+  caller?: Caller,
 ): Promise<CreatedTenant> {
   const id = newTenantId(deps.random)
   const { dek, write } = await makeDek(deps, deps.keks[0], id, 1)
@@ -94,6 +95,7 @@ async function makeTenant(
       if (created === undefined) throw new Error('broken invariant: a tenant is made before its answer')
       return { ...presentTenant(created), token: token.reveal(), seq: created.revision }
     },
+    ...(caller?.keep === undefined ? {} : { keep: caller.keep, keepFor: caller.tenant }),
   })
   if ('refused' in committed) {
     deps.keyring.forget(id)

@@ -148,6 +148,7 @@ export const operatorEndpoints: readonly Endpoint[] = [
       'For the owner of the tenant `default`. Its paths are `/t/{slug}/v1/…`; its owner’s token is in this answer and nowhere else.',
     roles: ['owner'],
     example: { slug: 'acme', name: 'Acme' },
+    idempotent: true,
     body: Shape({
       slug: Type.String({ minLength: 2, maxLength: 40, pattern: '^[a-z0-9](?:[a-z0-9-]*[a-z0-9])$' }),
       name: NameText,
