@@ -25,7 +25,6 @@ import { foundDefaultTenant, type NewOwner, newOwner, tenantIdOf } from './domai
 import { FactsCache } from './domain/verify/facts.ts'
 import type { Authority } from './http/authority.ts'
 import { endpoints } from './http/endpoints.ts'
-import { KnownAnswers } from './http/known-answers.ts'
 import { Metrics } from './http/metrics.ts'
 import { createHttpServer, type HttpServer } from './http/server.ts'
 import { verifyLane } from './http/verify-lane.ts'
@@ -214,7 +213,6 @@ async function serve(domain: Domain, config: Config, founded: Founded): Promise<
     ...domain,
     verify,
     metrics,
-    knownAnswers: new KnownAnswers(),
     authenticator: new Authenticator({ ...domain, throttle }),
     publicUrl: config.publicUrl ?? defaultUrl(config),
     trustedProxies: config.trustedProxies

@@ -13,7 +13,10 @@ import { CannotDo } from './output.ts'
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json | undefined }
 
 export interface ClientOptions {
+  /** `http://…`, `https://…`, or `unix:/path` for a Unix socket. */
   readonly url: string
+  /** The tenant, where it is not that of the token. */
+  readonly tenant?: string | undefined
   readonly token: Secret
   readonly caFile: string | undefined
   /** Where `HTTPS_PROXY` and its like are looked up. */
@@ -45,11 +48,11 @@ export function findToken(given: Secret | undefined, dataDir: string): Secret {
 
 export function createClient(options: ClientOptions): Client {
   const ca = options.caFile === undefined ? undefined : [...rootCertificates, readCa(options.caFile)]
+  const place = placeOf(options)
   return {
     call: async (method, path, body) => {
       const { status, text } = await send(
-        options,
-        ca,
+        { ...options, place, ca },
         method,
         path,
         body === undefined ? undefined : JSON.stringify(body),
@@ -58,6 +61,38 @@ export function createClient(options: ClientOptions): Client {
       if (status >= 400 && !(status === 503 && isVerdict(parsed))) throw new CannotDo(sentenceOf(status, parsed))
       return { status, body: parsed }
     },
+  }
+}
+
+/** Where a server is: behind an address, or behind a Unix socket. */
+interface Place {
+  readonly name: string
+  readonly secure: boolean
+  readonly address: { readonly hostname: string; readonly port: number } | { readonly socketPath: string }
+  /** What stands before every path. */
+  readonly prefix: string
+  /** Whether a proxy may lie on the way. */
+  readonly proxied: boolean
+}
+
+function placeOf({ url: text, tenant }: ClientOptions): Place {
+  const suffix = tenant === undefined ? '' : `/t/${encodeURIComponent(tenant)}`
+  if (text.startsWith('unix:')) {
+    const socketPath = text.slice('unix:'.length)
+    return { name: text, secure: false, address: { socketPath }, prefix: suffix, proxied: false }
+  }
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    throw new CannotDo('--url, or KEYWRIGHT_URL, takes http://HOST:PORT, https://HOST:PORT or unix:/path.')
+  const secure = url.protocol === 'https:'
+  const hostname = url.hostname.replace(/^\[|\]$/g, '')
+  return {
+    name: url.host,
+    secure,
+    address: { hostname, port: url.port === '' ? (secure ? 443 : 80) : Number(url.port) },
+    prefix: url.pathname.replace(/\/+$/, '') + suffix,
+    // What goes to this machine in the clear would show the token to the proxy.
+    proxied: secure || !/^(localhost|127(\.\d+){3}|::1)$/.test(hostname),
   }
 }
 
@@ -96,27 +131,30 @@ function sentenceOf(status: number, problem: Json): string {
 }
 
 function send(
-  options: ClientOptions,
-  ca: readonly string[] | undefined,
+  {
+    place,
+    ca,
+    token,
+    proxyEnvironment,
+  }: ClientOptions & { readonly place: Place; readonly ca: readonly string[] | undefined },
   method: string,
   path: string,
   body: string | undefined,
 ): Promise<{ status: number; text: string }> {
-  const url = new URL(options.url)
-  const secure = url.protocol === 'https:'
-  const agentOptions = { proxyEnv: options.proxyEnvironment, ...(ca === undefined ? {} : { ca: [...ca] }) }
-  const prefix = url.pathname.replace(/\/+$/, '')
+  const agentOptions = {
+    ...(place.proxied ? { proxyEnv: proxyEnvironment } : {}),
+    ...(ca === undefined ? {} : { ca: [...ca] }),
+  }
   return new Promise((resolve, reject) => {
-    const request = (secure ? httpsRequest : httpRequest)(
+    const request = (place.secure ? httpsRequest : httpRequest)(
       {
-        hostname: url.hostname.replace(/^\[|\]$/g, ''),
-        port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
-        path: prefix + path,
+        ...place.address,
+        path: place.prefix + path,
         method,
-        agent: secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions),
+        agent: place.secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions),
         timeout: timeoutMilliseconds,
         headers: {
-          authorization: `Bearer ${options.token.reveal()}`,
+          authorization: `Bearer ${token.reveal()}`,
           ...(body === undefined
             ? {}
             : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
@@ -137,24 +175,24 @@ function send(
       },
     )
     request.on('timeout', () =>
-      request.destroy(new CannotDo(`The server at ${url.host} did not answer in ${timeoutMilliseconds / 1000} s.`)),
+      request.destroy(new CannotDo(`The server at ${place.name} did not answer in ${timeoutMilliseconds / 1000} s.`)),
     )
     request.on('error', (error: NodeJS.ErrnoException) =>
-      reject(error instanceof CannotDo ? error : unreachable(url, error)),
+      reject(error instanceof CannotDo ? error : unreachable(place, error)),
     )
     request.end(body)
   })
 }
 
-function unreachable(url: URL, error: NodeJS.ErrnoException): CannotDo {
+function unreachable({ name, address }: Place, error: NodeJS.ErrnoException): CannotDo {
   const code = error.code ?? 'unknown'
-  if (code === 'ECONNREFUSED')
+  if (code === 'ECONNREFUSED' || ('socketPath' in address && code === 'ENOENT'))
     return new CannotDo(
-      `Nothing listens at ${url.host}. Is \`keywright serve\` running there? Name another place by --url or KEYWRIGHT_URL.`,
+      `Nothing listens at ${name}. Is \`keywright serve\` running there? Name another place by --url or KEYWRIGHT_URL.`,
     )
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
-    return new CannotDo(`The host ${url.hostname} is not known. Name another by --url or KEYWRIGHT_URL.`)
+    return new CannotDo(`The host of ${name} is not known. Name another by --url or KEYWRIGHT_URL.`)
   if (code.includes('CERT') || code.includes('SIGNED') || code.startsWith('ERR_TLS'))
-    return new CannotDo(`The certificate of ${url.host} is not trusted (${code}). Name its authority by --ca-file.`)
-  return new CannotDo(`The server at ${url.host} cannot be reached (${code}).`)
+    return new CannotDo(`The certificate of ${name} is not trusted (${code}). Name its authority by --ca-file.`)
+  return new CannotDo(`The server at ${name} cannot be reached (${code}).`)
 }

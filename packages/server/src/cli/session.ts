@@ -17,6 +17,9 @@ export interface Session {
   readonly output: Output
 }
 
+/** Where a server listens that was told nothing else. */
+export const defaultUrl = 'http://localhost:8787'
+
 interface Shared {
   readonly url?: string
   readonly json?: boolean
@@ -28,7 +31,7 @@ interface Shared {
 /** Adds the options that every such command has. */
 export function shared(command: Command): Command {
   return command
-    .option('--url <URL>', 'the server (KEYWRIGHT_URL; by default http://localhost:8787)')
+    .option('--url <URL>', `the server, or unix:/path (KEYWRIGHT_URL; by default ${defaultUrl})`)
     .option('--tenant <SLUG>', 'the tenant, where it is not that of the token')
     .option('--ca-file <FILE>', 'a certificate to trust (KEYWRIGHT_CA_FILE)')
     .option(
@@ -49,12 +52,10 @@ export function outputOf(options: { readonly json?: boolean }, streams: Streams)
 
 export function openSession(options: Shared, streams: Streams): Session {
   const environment = readClient()
-  const base = options.url ?? environment.url ?? 'http://localhost:8787'
-  const url =
-    options.tenant === undefined ? base : `${base.replace(/\/+$/, '')}/t/${encodeURIComponent(options.tenant)}`
   const token = findToken(environment.token, options.dataDir ?? environment.dataDir)
   const client = createClient({
-    url,
+    url: options.url ?? environment.url ?? defaultUrl,
+    tenant: options.tenant,
     token,
     caFile: options.caFile ?? environment.caFile,
     proxyEnvironment: proxyEnvironment(),

@@ -6,6 +6,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseNetwork } from '../domain/access/networks.ts'
 import { Secret } from '../model/secret.ts'
+import { placeOfFault } from './json-place.ts'
 import { type Setting, type SettingName, clientVariables, settings, variableOf } from './settings.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -94,11 +95,11 @@ export function readClient(environment: Environment = process.env): {
   readonly colour: boolean
 } {
   return {
-    url: environment['KEYWRIGHT_URL'],
+    url: readVariable('KEYWRIGHT_URL', environment),
     token: secretOf(readVariable('KEYWRIGHT_OPERATOR_TOKEN', environment)),
     dataDir: readVariable('KEYWRIGHT_DATA_DIR', environment) ?? './data',
     caFile: readVariable('KEYWRIGHT_CA_FILE', environment),
-    colour: environment['NO_COLOR'] === undefined,
+    colour: (environment['NO_COLOR'] ?? '') === '',
   }
 }
 
@@ -131,7 +132,10 @@ function readFile(path: string | undefined): Values {
   try {
     parsed = JSON.parse(text)
   } catch {
-    throw new Misconfigured(`The configuration file ${path} is not whole JSON; it may be half-written. Write it anew.`)
+    const { line, column } = placeOfFault(text)
+    throw new Misconfigured(
+      `The configuration file ${path} is not whole JSON: look at line ${line}, column ${column}. It may be half-written; write it anew.`,
+    )
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new Misconfigured(`The configuration file ${path} must hold one JSON object.`)

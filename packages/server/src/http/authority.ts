@@ -5,14 +5,12 @@ import type { Authenticator } from '../domain/access/authenticate.ts'
 import type { Domain } from '../domain/records/domain.ts'
 import type { Network } from '../domain/access/networks.ts'
 import type { VerifyDeps } from '../domain/verify/answer.ts'
-import type { KnownAnswers } from './known-answers.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface Authority extends Domain {
   readonly authenticator: Authenticator
   readonly verify: VerifyDeps
   readonly metrics: Metrics
-  readonly knownAnswers: KnownAnswers
   readonly publicUrl: string
   /** Proxies whose word about the client's address counts. */
   readonly trustedProxies: readonly Network[]

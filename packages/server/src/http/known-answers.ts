@@ -4,40 +4,26 @@
  */
 import { presentDecision } from '../domain/verify/answer.ts'
 import type { Caller } from '../domain/access/caller.ts'
-import type { VerifyRequest } from '../domain/verify/decision.ts'
-import type { Facts } from '../domain/verify/facts.ts'
+import type { Proven, VerifyRequest } from '../domain/verify/decision.ts'
 import type { ProveDeps } from '../domain/verify/prove.ts'
-import { judgeKnown, type KnownOk } from '../domain/verify/verify.ts'
+import { judgeKnown } from '../domain/verify/verify.ts'
 
 const asOfBegins = '"as_of":{"seq":'
 
-export class KnownAnswers {
-  /** Texts up to the numbers, by api; they go with the facts that they were made of. */
-  readonly #prepared = new WeakMap<Facts, Map<string, string>>()
+/** The whole answer as JSON in ASCII, or `undefined` where the ordinary way must decide. Without effect. */
+export function knownAnswer(deps: ProveDeps, caller: Caller, request: VerifyRequest): string | undefined {
+  if (request.explain === true || request.min_seq !== undefined) return undefined
+  const known = judgeKnown(deps, caller, request)
+  if (known === undefined) return undefined
+  const { ok, asOf } = known
+  ok.rendering ??= headOf(ok.proven)
+  return `${ok.rendering}${asOf.seq},"age_ms":${asOf.age_ms}}}`
+}
 
-  /** The whole answer as JSON in ASCII, or `undefined` where the ordinary way must decide. Without effect. */
-  textOf(deps: ProveDeps, caller: Caller, request: VerifyRequest): string | undefined {
-    if (request.explain === true || request.min_seq !== undefined) return undefined
-    const known = judgeKnown(deps, caller, request)
-    if (known === undefined) return undefined
-    return `${this.#headOf(known)}${known.asOf.seq},"age_ms":${known.asOf.age_ms}}}`
-  }
-
-  #headOf(known: KnownOk): string {
-    const name = known.api?.record.id ?? ''
-    let texts = this.#prepared.get(known.facts)
-    if (texts === undefined) {
-      texts = new Map()
-      this.#prepared.set(known.facts, texts)
-    }
-    let text = texts.get(name)
-    if (text === undefined) {
-      const whole = asciiJson(presentDecision({ code: 'ok', proven: known.describe(), asOf: { seq: 0, age_ms: 0 } }))
-      text = whole.slice(0, whole.lastIndexOf(asOfBegins) + asOfBegins.length)
-      texts.set(name, text)
-    }
-    return text
-  }
+/** The answer up to the numbers, which come last. */
+function headOf(proven: Proven): string {
+  const whole = asciiJson(presentDecision({ code: 'ok', proven, asOf: { seq: 0, age_ms: 0 } }))
+  return whole.slice(0, whole.lastIndexOf(asOfBegins) + asOfBegins.length)
 }
 
 /** JSON in ASCII alone, so that its length in characters is its length in bytes. */

@@ -7,6 +7,7 @@ import type { VerifyRequest } from '../domain/verify/decision.ts'
 import type { Authority } from './authority.ts'
 import { batchPath, type Lane } from './lane.ts'
 import { itemsMax } from './v1/verify.ts'
+import { knownAnswer } from './known-answers.ts'
 import { readVerifyBatch, readVerifyBody } from './verify-body.ts'
 
 const bearer = 'Bearer '
@@ -46,5 +47,5 @@ function answerBatch(authority: Authority, caller: Caller, body: string): string
 
 function textOf(authority: Authority, caller: Caller, question: VerifyRequest): string | undefined {
   if (question.ip !== undefined && parseAddress(question.ip) === undefined) return undefined
-  return authority.knownAnswers.textOf(authority.verify, caller, question)
+  return knownAnswer(authority.verify, caller, question)
 }

@@ -1,9 +1,8 @@
 /**
  * Keys and their secrets on the command line: each command is one call of the API.
  */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { Json } from '../client.ts'
+import { readJsonFile } from '../input.ts'
 import { cell, show, table } from '../output.ts'
 import { listOf, member, openSession, shared, type Streams } from '../session.ts'
 import { asText, readDuration, readGrant, readMeta, repeated } from '../values.ts'
@@ -74,7 +73,7 @@ export function addKeys(program: Command, streams: Streams): void {
     .option('--dry-run', 'say what would happen')
     .action(async (file: string, options: Options) => {
       const { client, output } = openSession(options, streams)
-      const read = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8')) as Json
+      const read = readJsonFile(file)
       const body = Array.isArray(read) ? { items: read } : (read as Body)
       const { body: answer } = await client.call('POST', '/v1/keys/import', {
         ...body,

@@ -2,9 +2,9 @@
  * `keywright verify`: is this credential good for that? It comes from standard input or a prompt, never from an argument, which others could see.
  */
 import type { Command } from 'commander'
-import { createInterface } from 'node:readline'
 import type { Json } from '../client.ts'
-import { CannotDo, cell, fields, show, table } from '../output.ts'
+import { cell, fields, show, table } from '../output.ts'
+import { readSecretLine } from '../prompt.ts'
 import { listOf, member, openSession, shared, type Streams } from '../session.ts'
 import { asText, repeated } from '../values.ts'
 
@@ -42,7 +42,7 @@ export function addVerify(program: Command, streams: Streams): void {
     )
     .action(async (options: Options) => {
       const { client, output } = openSession(options, streams)
-      const credential = await readCredential(streams)
+      const credential = await readSecretLine('credential', streams.err)
       const body: Record<string, Json> = { credential }
       if (typeof options['api'] === 'string') body['api'] = options['api']
       if (Array.isArray(options['scope'])) body['scopes'] = options['scope'] as string[]
@@ -80,22 +80,4 @@ function describe(output: Parameters<typeof fields>[0], answer: Json): string {
       ),
     )
   return lines.join('\n')
-}
-
-/** The first line of standard input; at a terminal a prompt that does not echo. */
-async function readCredential(streams: Streams): Promise<string> {
-  if (process.stdin.isTTY) {
-    streams.err('Credential (it is not shown):')
-    process.stdin.setRawMode(true)
-  }
-  try {
-    const lines = createInterface({ input: process.stdin, terminal: false })
-    for await (const line of lines) {
-      lines.close()
-      return line.split('\r')[0]?.trim() ?? ''
-    }
-  } finally {
-    if (process.stdin.isTTY) process.stdin.setRawMode(false)
-  }
-  throw new CannotDo('No credential came on standard input.')
 }

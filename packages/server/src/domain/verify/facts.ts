@@ -2,10 +2,11 @@
  * What this node knows of a proven credential: its key, version, consumer and apis together, found by the digest of the presented text. Kept in a
  * bounded cache; an entry of the journal that touches any of it drops it. The text itself is never kept.
  */
-import type { TenantId } from '../../model/ids.ts'
+import type { Instant, TenantId } from '../../model/ids.ts'
 import type { Entry } from '../../model/journal.ts'
 import type { SecretVersion } from '../../model/records.ts'
 import type { Loaded } from '../records/rows.ts'
+import type { Proven } from './decision.ts'
 
 /** A grant as it holds now: scopes that were granted and that the api still has. */
 export interface LiveGrant {
@@ -19,14 +20,17 @@ export interface Facts {
   readonly version: SecretVersion
   readonly consumer: Loaded<'consumers'>
   readonly grants: readonly LiveGrant[]
-  /** What these facts say of an api, by its id, or of any api (''): worked out once, since facts never change. */
-  readonly audiences: Map<string, Audience>
+  /** Verdicts `ok` by what was asked for as the api ('' for none): facts never change, so only time can end one. */
+  readonly oks: Map<string, RememberedOk>
 }
 
-/** Whether there is a grant, and its scopes. */
-export interface Audience {
-  readonly holds: boolean
-  readonly scopes: readonly string[]
+/** That a credential was found good at an api, and between which instants that holds as long as no entry of the journal touches it. */
+export interface RememberedOk {
+  readonly proven: Proven
+  readonly since: Instant
+  readonly until: Instant
+  /** An entrance's own text of the answer, which goes when this goes. */
+  rendering: string | undefined
 }
 
 export const factsMax = 20_000

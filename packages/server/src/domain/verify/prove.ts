@@ -113,5 +113,5 @@ async function gather(deps: ProveDeps, key: Loaded<'keys'>, version: SecretVersi
     const defined = new Set(api.record.scopes.map((scope) => scope.name))
     grants.push({ api, scopes: grant.scopes.filter((scope) => defined.has(scope)) })
   }
-  return Object.freeze({ tenant: key.tenant, key, version, consumer, grants, audiences: new Map() })
+  return Object.freeze({ tenant: key.tenant, key, version, consumer, grants, oks: new Map() })
 }

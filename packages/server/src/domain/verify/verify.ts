@@ -15,7 +15,7 @@ import { statusAt } from '../keys/versions.ts'
 import type { Loaded } from '../records/rows.ts'
 import type { AsOf } from '../feed/follower.ts'
 import type { Check, CheckName, Code, Decision, Proven, VerifyRequest } from './decision.ts'
-import type { Audience, Facts } from './facts.ts'
+import type { Facts, RememberedOk } from './facts.ts'
 import { type ProveDeps, prove, provenBefore, type Unproven } from './prove.ts'
 
 /** How long a caller waits at most for a node that is behind its `min_seq`. */
@@ -108,26 +108,46 @@ function conclude(
 
 /** A good verdict that was found without waiting. */
 export interface KnownOk {
-  readonly facts: Facts
-  readonly api: Loaded<'apis'> | undefined
+  readonly ok: RememberedOk
   readonly asOf: AsOf
-  describe(): Proven
 }
 
 /**
  * The verdict `ok` where everything is in memory and fresh, else `undefined`, without any effect: the caller then asks `judge`. It is the same order
- * and the same steps.
+ * and the same steps; their outcome is remembered with the facts for as long as only time could change it.
  */
 export function judgeKnown(deps: ProveDeps, caller: Caller, request: VerifyRequest): KnownOk | undefined {
-  const api = request.api === undefined ? undefined : knownApi(deps, caller, request.api)
-  if (request.api !== undefined && api === undefined) return undefined
-  if (caller.operator.narrowing.apis !== null) return undefined
+  if (caller.operator.narrowing.apis !== null || request.scopes_any !== undefined) return undefined
   const facts = provenBefore(deps, caller.tenant, request.credential)
   if (facts === undefined || !withinNarrowing(caller, facts)) return undefined
   const asOf = deps.listener.asOf(caller.tenant)
   if (asOf.age_ms > facts.key.record.max_staleness_seconds * 1000) return undefined
-  const question = questionOf(caller, request, api, facts, deps.clock.now())
-  return verdict(question) === 'ok' ? { facts, api, asOf, describe: () => describe(question) } : undefined
+  const now = deps.clock.now()
+  const remembered = facts.oks.get(request.api ?? '')
+  if (remembered !== undefined && stillHolds(remembered, request, now)) return { ok: remembered, asOf }
+  const api = request.api === undefined ? undefined : knownApi(deps, caller, request.api)
+  if (request.api !== undefined && api === undefined) return undefined
+  const question = questionOf(caller, request, api, facts, now)
+  if (verdict(question) !== 'ok') return undefined
+  const ok = rememberedOk(question)
+  // What depends on the address that is asked about is judged each time.
+  if (facts.key.record.networks === null) facts.oks.set(request.api ?? '', ok)
+  return { ok, asOf }
+}
+
+function rememberedOk(question: Question): RememberedOk {
+  const proven = describe(question)
+  return { proven, since: question.now, until: proven.expiresAt ?? Number.MAX_SAFE_INTEGER, rendering: undefined }
+}
+
+/** Whether an earlier `ok` answers this request too. A clock that was set back asks anew. */
+function stillHolds({ proven, since, until }: RememberedOk, request: VerifyRequest, now: Instant): boolean {
+  if (now < since || now >= until) return false
+  if (request.environment !== undefined && request.environment !== proven.environment) return false
+  const { scopes } = request
+  if (scopes === undefined) return true
+  for (let index = 0; index < scopes.length; index += 1) if (!proven.scopes.includes(scopes[index] ?? '')) return false
+  return true
 }
 
 function withinNarrowing(caller: Caller, facts: Facts): boolean {
@@ -150,18 +170,13 @@ interface Question {
 
 function questionOf(caller: Caller, request: VerifyRequest, api: NamedApi, facts: Facts, now: Instant): Question {
   const narrowed = caller.operator.narrowing.apis
-  const audience =
-    narrowed === null && api !== 'no_such_api' ? knownAudience(facts, api) : audienceOf(facts, api, narrowed)
+  const audience = audienceOf(facts, api, narrowed)
   return { request, facts, use: 'bearer', api, audienceHolds: audience.holds, scopes: audience.scopes, now }
 }
 
-function knownAudience(facts: Facts, api: Loaded<'apis'> | undefined): Audience {
-  const name = api?.record.id ?? ''
-  const known = facts.audiences.get(name)
-  if (known !== undefined) return known
-  const audience = audienceOf(facts, api, null)
-  facts.audiences.set(name, audience)
-  return audience
+interface Audience {
+  readonly holds: boolean
+  readonly scopes: readonly string[]
 }
 
 function audienceOf({ grants }: Facts, api: NamedApi, narrowed: readonly ApiId[] | null): Audience {

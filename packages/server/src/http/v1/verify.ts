@@ -7,6 +7,7 @@ import { codes, type Decision, type VerifyRequest } from '../../domain/verify/de
 import { credentialLengthMax } from '../../domain/verify/prove.ts'
 import type { Caller } from '../../domain/access/caller.ts'
 import type { Authority } from '../authority.ts'
+import { knownAnswer } from '../known-answers.ts'
 import { type Endpoint, endpoint, type Reply } from '../endpoint.ts'
 import { AsOf, Environment, ScopeName, Shape } from '../schemas.ts'
 import { invalidField } from '../../model/fault.ts'
@@ -58,7 +59,7 @@ export function verdictReply(decision: Decision): Reply {
 
 /** The answers in order, as one text: those that are known already from their prepared texts, the others decided together. */
 async function batchText(authority: Authority, caller: Caller, requests: readonly VerifyRequest[]): Promise<string> {
-  const texts = requests.map((request) => authority.knownAnswers.textOf(authority.verify, caller, request))
+  const texts = requests.map((request) => knownAnswer(authority.verify, caller, request))
   const open = requests.filter((_request, index) => texts[index] === undefined)
   for (let known = requests.length - open.length; known > 0; known -= 1) authority.metrics.countVerdict('ok')
   const decided = open.length === 0 ? [] : await decideAll(authority.verify, caller, open)
