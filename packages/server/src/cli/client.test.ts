@@ -26,6 +26,38 @@ test('nothing that listens is said in a sentence with a remedy', async () => {
   )
 })
 
+test('the rest of what can be wrong with the way to a server is said in sentences, too', async () => {
+  for (const url of ['nonsense', 'ftp://x', 'localhost:8787', '']) {
+    assert.throws(() => client(url), /takes http:\/\/HOST:PORT, https:\/\/HOST:PORT or unix:\/path/, url)
+  }
+  await assert.rejects(
+    client('unix:/nowhere/kw.sock').call('GET', '/'),
+    /Nothing listens at unix:\/nowhere\/kw\.sock\./,
+  )
+  await assert.rejects(client('http://no-such-host.invalid').call('GET', '/'), /is not known.*--url/)
+})
+
+test('a Unix socket is a place like any other, and a tenant stands before the path', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keywright-client-'))
+  const path = join(folder, 'kw.sock')
+  const server = createServer((request, response) => response.end(JSON.stringify(request.url)))
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  const proxyEnvironment = { HTTP_PROXY: 'http://127.0.0.1:9' }
+  const through = createClient({ url: `unix:${path}`, tenant: 'acme', token, caFile: undefined, proxyEnvironment })
+  assert.equal((await through.call('GET', '/v1/apis')).body, '/t/acme/v1/apis')
+  server.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+test('what goes to this machine in the clear passes by every proxy, which would see the token', async () => {
+  const server = createServer((_request, response) => response.end('"here"'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const proxy = { HTTP_PROXY: 'http://127.0.0.1:9' }
+  assert.equal((await client(`http://127.0.0.1:${port}`, { proxy }).call('GET', '/')).body, 'here')
+  server.close()
+})
+
 test('a problem document becomes its title, its detail and each place', async () => {
   const server = createServer((_request, response) => {
     response.writeHead(422, { 'content-type': 'application/problem+json' })

@@ -74,6 +74,17 @@ for (const [what, read, sentence] of refused) {
   })
 }
 
+test('a half-written file is named with the place where it breaks off, and without what is in it', () => {
+  const path = file('cut.json', '{"listen": "127.0.0.1:1",\n  "database": "postgres://u:hunter2@')
+  assert.throws(
+    () => readConfig({}, {}, path),
+    (error: unknown) =>
+      error instanceof Misconfigured &&
+      error.message.includes(`${path} is not whole JSON: look at line 2, column 15.`) &&
+      !error.message.includes('hunter2'),
+  )
+})
+
 test('no sentence repeats a value that could be a secret', () => {
   assert.throws(
     () => readConfig({ database: 'mysql://user:hunter2@db' }, {}),
